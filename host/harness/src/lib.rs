@@ -1,0 +1,1 @@
+//! What the author of a plugin needs: building a component, and saying whether a shipped one is current.

@@ -1,0 +1,1 @@
+//! One login driver for every protocol that logs in: from credentials to hand-over.

@@ -1,0 +1,1 @@
+//! Policies: load, configure and ask WebAssembly components. The only crate that knows WebAssembly.

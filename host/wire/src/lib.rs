@@ -1,0 +1,1 @@
+//! The mail protocols without I/O: lines, literals, SASL, IMAP, POP3 and the PROXY header.
