@@ -123,7 +123,9 @@ async fn transactions(lines: &mut Lines, user: &User, messages: &[Message]) -> i
                 user.mailbox().lock().remove(|message| gone.contains(&message.uid));
                 return lines.write("+OK bye\r\n").await;
             }
-            ("LIST" | "UIDL" | "RETR" | "TOP" | "DELE", None) => "-ERR no such message\r\n".to_owned(),
+            ("LIST" | "UIDL" | "RETR" | "TOP" | "DELE", None) => {
+                "-ERR no such message\r\n".to_owned()
+            }
             _ => "-ERR unknown command\r\n".to_owned(),
         };
         lines.write(&reply).await?;
