@@ -1,1 +1,7 @@
 //! The mail protocols without I/O: lines, literals, SASL, IMAP, POP3 and the PROXY header.
+
+pub mod fuzz;
+pub mod line;
+pub mod login;
+pub mod proxy;
+pub mod sasl;

@@ -1,0 +1,118 @@
+use waypost_model::Secret;
+
+use super::{Mechanism, SaslError, name, password, plain, token};
+use crate::login::Credential;
+
+/// The server's half of one authentication, up to the credential.
+///
+/// [`Exchange::start`] with what came with the command, then [`Exchange::respond`] with each
+/// message of the client while a challenge comes out. Cancelling and base64 are the caller's.
+#[derive(Debug)]
+pub struct Exchange {
+    mechanism: Mechanism,
+    allow_authorisation: bool,
+    /// LOGIN: the name, once it was said.
+    user: Option<String>,
+}
+
+/// What comes next in an [`Exchange`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Send this, base64 still to be applied; the client answers.
+    Challenge(&'static [u8]),
+    /// All is said.
+    Login(Credential),
+    /// No credential will come of this. [`SaslError::Base64`] does not occur.
+    Refused(SaslError),
+}
+
+impl Exchange {
+    /// Begins an exchange. `allow_authorisation` lets PLAIN carry an authorisation identity.
+    pub fn start(
+        mechanism: Mechanism,
+        initial_response: Option<Secret>,
+        allow_authorisation: bool,
+    ) -> (Self, Progress) {
+        let mut exchange = Self { mechanism, allow_authorisation, user: None };
+        let progress = match (initial_response, mechanism) {
+            (Some(message), _) => exchange.respond(message),
+            (None, Mechanism::Login) => Progress::Challenge(b"Username:"),
+            (None, _) => Progress::Challenge(b""),
+        };
+        (exchange, progress)
+    }
+
+    /// The mechanism.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// The client's next message, decoded.
+    pub fn respond(&mut self, message: Secret) -> Progress {
+        let credential = match self.mechanism {
+            Mechanism::Plain => plain::decode(message.expose(), self.allow_authorisation),
+            Mechanism::XOauth2 | Mechanism::OauthBearer => token::decode(self.mechanism, message),
+            Mechanism::Login => match self.user.take() {
+                None => match name(message.expose()) {
+                    Ok(user) => {
+                        self.user = Some(user.to_owned());
+                        return Progress::Challenge(b"Password:");
+                    }
+                    Err(error) => Err(error),
+                },
+                Some(user) => password(message.expose()).map(|()| Credential::Password {
+                    mechanism: Some(Mechanism::Login),
+                    authentication_id: user,
+                    authorisation_id: None,
+                    password: message,
+                }),
+            },
+        };
+        credential.map_or_else(Progress::Refused, Progress::Login)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_model::Secret;
+
+    use super::{Exchange, Progress};
+    use crate::login::Credential;
+    use crate::sasl::{Mechanism, SaslError};
+
+    #[test]
+    fn login_asks_for_name_and_password() {
+        let logged_in = || Credential::Password {
+            mechanism: Some(Mechanism::Login),
+            authentication_id: "ann".into(),
+            authorisation_id: None,
+            password: Secret::from("secret"),
+        };
+        let (mut exchange, first) = Exchange::start(Mechanism::Login, None, false);
+        assert_eq!(first, Progress::Challenge(b"Username:"));
+        assert_eq!(exchange.respond("ann".into()), Progress::Challenge(b"Password:"));
+        assert_eq!(exchange.respond("secret".into()), Progress::Login(logged_in()));
+
+        let (mut exchange, first) = Exchange::start(Mechanism::Login, Some("ann".into()), false);
+        assert_eq!(first, Progress::Challenge(b"Password:"));
+        assert_eq!(exchange.respond("secret".into()), Progress::Login(logged_in()));
+    }
+
+    #[test]
+    fn an_empty_name_or_password_ends_the_exchange() {
+        let (_, first) = Exchange::start(Mechanism::Login, Some(Secret::default()), false);
+        assert_eq!(first, Progress::Refused(SaslError::Name));
+        let (mut exchange, _) = Exchange::start(Mechanism::Login, Some("ann".into()), false);
+        assert_eq!(exchange.respond(Secret::default()), Progress::Refused(SaslError::Password));
+    }
+
+    #[test]
+    fn one_message_is_enough_for_the_others() {
+        for mechanism in [Mechanism::Plain, Mechanism::XOauth2, Mechanism::OauthBearer] {
+            let (_, first) = Exchange::start(mechanism, None, false);
+            assert_eq!(first, Progress::Challenge(b""));
+        }
+        let (_, first) = Exchange::start(Mechanism::Plain, Some("\0ann\0secret".into()), false);
+        assert!(matches!(first, Progress::Login(_)));
+    }
+}

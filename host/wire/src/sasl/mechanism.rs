@@ -1,0 +1,46 @@
+use std::fmt;
+
+/// A SASL mechanism that Waypost knows. Each shows the credential to whoever can read the
+/// connection, so all of them want TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// draft-murchison-sasl-login: a name and a password, each asked for.
+    Login,
+    /// An OAuth 2.0 access token, as Google and Microsoft had it before RFC 7628.
+    XOauth2,
+    /// An OAuth 2.0 access token, RFC 7628.
+    OauthBearer,
+}
+
+impl Mechanism {
+    /// Every mechanism, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer];
+
+    /// The registered name, in upper case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+            Self::XOauth2 => "XOAUTH2",
+            Self::OauthBearer => "OAUTHBEARER",
+        }
+    }
+
+    /// The mechanism of that name, in any case.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a token stands in place of the password, and the messages are relayed.
+    pub const fn is_token(self) -> bool {
+        matches!(self, Self::XOauth2 | Self::OauthBearer)
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
