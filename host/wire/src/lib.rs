@@ -1,5 +1,6 @@
 //! The mail protocols without I/O: lines, literals, SASL, IMAP, POP3 and the PROXY header.
 
+#[doc(hidden)]
 pub mod fuzz;
 pub mod line;
 pub mod login;
