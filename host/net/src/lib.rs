@@ -1,1 +1,19 @@
 //! Listeners, TLS on both legs, limits, name resolution, target health, connecting and the relay.
+
+pub mod backend;
+mod buffers;
+pub mod limits;
+pub mod listener;
+pub mod metrics;
+pub mod networks;
+mod own;
+pub mod privileges;
+pub mod proxy_header;
+mod rate;
+mod socket;
+pub mod stream;
+pub mod tls;
+
+pub use metrics::Metrics;
+pub use own::OwnListeners;
+pub use stream::Stream;

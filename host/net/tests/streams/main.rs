@@ -1,0 +1,4 @@
+//! Streams, TLS, the relay and the session table, from the outside.
+
+mod support;
+mod tls;
