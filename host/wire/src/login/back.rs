@@ -109,8 +109,9 @@ pub enum BackFailure {
     /// Octets behind the agreement to start TLS: somebody else may have put them there.
     #[error("the back end sent plain text behind its agreement to start TLS")]
     PlaintextAfterStarttls,
-    /// None of its ways to log in fits the credential; `None` is the protocol's own login.
-    #[error("the back end offers no way to log in with {}", .0.map_or("a password", Mechanism::as_str))]
+    /// None of its ways to log in fits the credential, this one being the last resort; `None` is
+    /// the protocol's own login.
+    #[error("the back end does not offer {}, and no other way fits", .0.map_or("its own login", Mechanism::as_str))]
     MechanismNotOffered(Option<Mechanism>),
     /// The name to log in with cannot be said in this protocol.
     #[error("the name to log in with holds what this protocol cannot carry")]
@@ -118,6 +119,12 @@ pub enum BackFailure {
     /// It cannot say now whether the login is right; its words.
     #[error("the back end is temporarily unavailable: {0}")]
     Temporary(String),
+    /// It wants TLS before it hears a password, and none is configured; its words.
+    #[error("the back end wants TLS before a login: {0}")]
+    PrivacyRequired(String),
+    /// It says that the mailbox is elsewhere; its words.
+    #[error("the back end refers the client elsewhere: {0}")]
+    Elsewhere(String),
     /// It does not take the login for a command; its words.
     #[error("the back end does not understand the login: {0}")]
     Refused(String),
@@ -138,6 +145,8 @@ impl BackFailure {
             Self::MechanismNotOffered(_) => "mechanism-not-offered",
             Self::Name => "name",
             Self::Temporary(_) => "temporary",
+            Self::PrivacyRequired(_) => "privacy-required",
+            Self::Elsewhere(_) => "elsewhere",
             Self::Refused(_) => "refused",
         }
     }
