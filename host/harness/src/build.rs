@@ -1,0 +1,186 @@
+//! Making a component of a plugin's folder.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use thiserror::Error;
+use wit_component::{ComponentEncoder, DecodedWasm};
+
+use crate::package::Package;
+use crate::toolchain::{Library, TARGET, Toolchain};
+
+/// The guest's stack, in octets. A decision starts from fresh memory, so what is not reserved need
+/// not be cleared: with Rust's default of a MiB, a decision costs twice as much.
+const STACK: u32 = 64 * 1024;
+
+/// The package of the interfaces that a component may import.
+const INTERFACES: &str = "waypost:policy/";
+
+/// Variables that would change what is built, or for whom.
+const FOREIGN: &[&str] = &[
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_INCREMENTAL",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+];
+
+/// Why no component was made.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// A file cannot be read.
+    #[error("{}: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Cargo cannot be started.
+    #[error("cargo does not run: {0}")]
+    Cargo(std::io::Error),
+    /// Cargo does not understand the package.
+    #[error("cargo cannot read the plugin's package: {0}")]
+    Metadata(String),
+    /// The folder holds no plugin.
+    #[error("{}: a plugin's package has a library with crate-type = [\"cdylib\", …]", .0.display())]
+    NoComponent(PathBuf),
+    /// The compiler has said why.
+    #[error("the plugin does not compile; the compiler's words are above")]
+    Compile,
+    /// Encoding failed.
+    #[error("this is no plugin: {0}")]
+    Encode(String),
+    /// The component wants more than a policy gets.
+    #[error("the component imports {0}: a policy gets `{INTERFACES}…` only, no system interface")]
+    Import(String),
+}
+
+/// A component and what went into it.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) package: Package,
+    pub(crate) component: Vec<u8>,
+}
+
+/// Builds the plugin in `folder`, the one with its `Cargo.toml`, into a component.
+///
+/// Cargo's progress and the compiler's words go to standard error. The same sources, lock file and
+/// toolchain give the same bytes, wherever the folder lies.
+pub fn build(folder: &Path, toolchain: &Toolchain) -> Result<Vec<u8>, BuildError> {
+    Ok(build_package(folder, toolchain)?.component)
+}
+
+pub(crate) fn build_package(folder: &Path, toolchain: &Toolchain) -> Result<Built, BuildError> {
+    let package = Package::read(folder, toolchain)?;
+    let module = compile(&package, toolchain)?;
+    let module =
+        std::fs::read(&module).map_err(|error| BuildError::Read { path: module, error })?;
+    let component = encode(&module)?;
+    Ok(Built { package, component })
+}
+
+/// Compiles the package and answers where its module lies.
+fn compile(package: &Package, toolchain: &Toolchain) -> Result<PathBuf, BuildError> {
+    let mut cargo = Command::new(&toolchain.cargo);
+    cargo
+        .args(["build", "--release", "--lib", "--target", TARGET])
+        .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
+        .arg(&package.manifest)
+        .arg("--target-dir")
+        .arg(&package.target)
+        .stdout(Stdio::piped());
+    for variable in FOREIGN {
+        cargo.env_remove(variable);
+    }
+    // The encoded form, since a path may hold spaces.
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(package, toolchain));
+    if package.workspace.join("Cargo.lock").is_file() {
+        cargo.arg("--locked");
+    }
+    if toolchain.library == Library::Source {
+        // Without its default features the library has no use for a symboliser, which no trap in
+        // a sandbox could run.
+        cargo.env("RUSTC", &toolchain.rustc).env("RUSTC_BOOTSTRAP", "1");
+        cargo.arg("-Zbuild-std=std,panic_abort");
+    }
+    if let Some(linker) = &toolchain.linker {
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+    }
+    let output =
+        cargo.spawn().and_then(|child| child.wait_with_output()).map_err(BuildError::Cargo)?;
+    if !output.status.success() {
+        return Err(BuildError::Compile);
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    messages
+        .lines()
+        .find_map(|line| module_of(line, &package.manifest))
+        .ok_or_else(|| BuildError::NoComponent(package.manifest.clone()))
+}
+
+/// The compiler's flags: a small stack, and no path of this machine in the module.
+fn flags(package: &Package, toolchain: &Toolchain) -> OsString {
+    let mut flags = OsString::from(format!("-Clink-arg=-zstack-size={STACK}"));
+    let mut remap = |from: &Path, to: &str| {
+        flags.push("\u{1f}--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
+    };
+    // The last that fits counts, so the wider come first.
+    if let Some(cargo_home) = cargo_home() {
+        remap(&cargo_home, "/cargo");
+    }
+    remap(&toolchain.sysroot.join("lib/rustlib/src/rust"), "/rust");
+    for folder in &package.folders {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        remap(folder, &format!("/{name}"));
+    }
+    remap(&package.workspace, "/plugins");
+    flags
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home)
+}
+
+/// The WebAssembly module that one of Cargo's messages says it has made of the package.
+fn module_of(message: &str, manifest: &Path) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Artifact {
+        manifest_path: PathBuf,
+        filenames: Vec<PathBuf>,
+    }
+    // Messages of other kinds have no such fields.
+    let artifact: Artifact = serde_json::from_str(message).ok()?;
+    let is_module = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "wasm");
+    (artifact.manifest_path == manifest).then(|| artifact.filenames.into_iter().find(is_module))?
+}
+
+/// Makes a component of a module that carries its interface, and refuses one that wants more than
+/// a policy gets.
+fn encode(module: &[u8]) -> Result<Vec<u8>, BuildError> {
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode());
+    let component = encoded.map_err(|error| BuildError::Encode(format!("{error:#}")))?;
+    match wit_component::decode(&component) {
+        Ok(DecodedWasm::Component(resolve, world)) => {
+            let imports = resolve.worlds[world].imports.keys();
+            let foreign = imports.map(|key| resolve.name_world_key(key));
+            match foreign.into_iter().find(|name| !name.starts_with(INTERFACES)) {
+                Some(name) => Err(BuildError::Import(name)),
+                None => Ok(component),
+            }
+        }
+        Ok(DecodedWasm::WitPackage(..)) => Err(BuildError::Encode("an interface, no code".into())),
+        Err(error) => Err(BuildError::Encode(format!("{error:#}"))),
+    }
+}

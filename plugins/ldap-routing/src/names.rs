@@ -1,0 +1,46 @@
+use std::collections::BTreeMap;
+
+use waypost_sdk::{Lookup, Subject};
+
+/// How an address becomes the names that the directory is asked for.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// Where a sub-address starts; not empty.
+    pub(crate) delimiter: Option<String>,
+    /// Whether `@domain` is asked for last.
+    pub(crate) catch_all: bool,
+    /// Alias → canonical domain, both in lower case.
+    pub(crate) alias_domains: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Who is to be asked for, in order, until one is known.
+    pub(crate) fn subjects(&self, lookup: &Lookup) -> Vec<Subject> {
+        let domain = self.canonical(lookup).unwrap_or(&lookup.domain);
+        let subject =
+            |local_part: &str| Subject { local_part: local_part.into(), domain: domain.into() };
+        let mut subjects = vec![subject(&lookup.local_part)];
+        if let Some(user) = self.without_tag(&lookup.local_part) {
+            subjects.push(subject(user));
+        }
+        if self.catch_all {
+            subjects.push(subject(""));
+        }
+        subjects
+    }
+
+    /// The name to pass on, where it is not the client's.
+    pub(crate) fn identity(&self, lookup: &Lookup) -> Option<String> {
+        self.canonical(lookup).map(|domain| format!("{}@{domain}", lookup.local_part))
+    }
+
+    fn canonical(&self, lookup: &Lookup) -> Option<&str> {
+        self.alias_domains.get(&lookup.domain).map(String::as_str)
+    }
+
+    /// What stands before the tag (RFC 5233). A delimiter in first place starts no tag.
+    fn without_tag<'a>(&self, local_part: &'a str) -> Option<&'a str> {
+        let (user, _tag) = local_part.split_once(self.delimiter.as_deref()?)?;
+        (!user.is_empty()).then_some(user)
+    }
+}

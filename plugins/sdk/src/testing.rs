@@ -1,0 +1,217 @@
+//! Doubles for the tests of a policy: a [`Double`] stands in for the host under `cargo test`.
+//!
+//! ```
+//! use waypost_sdk::testing::{Double, entry, lookup};
+//! use waypost_sdk::{Host, Level};
+//!
+//! let host = Double::new().entries(
+//!     "dc=example,dc=test",
+//!     "(mail=a@example.test)",
+//!     vec![entry("uid=a,dc=example,dc=test", &[("mailHost", "mail1")])],
+//! );
+//! assert!(host.open("main").is_ok());
+//! host.log(Level::Info, "a line");
+//! assert_eq!(host.lines(), ["a line"]);
+//! assert_eq!(lookup("a@example.test").local_part, "a");
+//! ```
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::{
+    Attribute, Client, Directory, Entry, Host, IpAddress, Level, Lookup, Page, Policy, Problem,
+    Purpose, Query, SearchError, Settings,
+};
+
+/// Reads settings as the host would have them read.
+pub fn configure<P: Policy>(json: &str) -> Result<P, Vec<Problem>> {
+    Settings::read(json)
+}
+
+/// The question of somebody who logs in. Panics where `address` has no `@`.
+pub fn lookup(address: &str) -> Lookup {
+    let (local_part, domain) = address.rsplit_once('@').expect("an address has an @");
+    Lookup {
+        purpose: Purpose::Login,
+        address: address.into(),
+        local_part: local_part.into(),
+        domain: domain.into(),
+    }
+}
+
+/// An entry with an attribute for each pair of a name and a value; equal names are collected.
+pub fn entry(dn: &str, attributes: &[(&str, &str)]) -> Entry {
+    let mut entry = Entry { dn: dn.into(), attributes: Vec::new() };
+    for (name, value) in attributes {
+        match entry.attributes.iter_mut().find(|attribute| attribute.name == *name) {
+            Some(attribute) => attribute.values.push(value.as_bytes().into()),
+            None => entry
+                .attributes
+                .push(Attribute { name: (*name).into(), values: vec![value.as_bytes().into()] }),
+        }
+    }
+    entry
+}
+
+/// A host with one directory, that answers the searches it was taught and knows nothing else. It
+/// is granted under every name but the one given to [`Double::without`].
+#[derive(Clone, Debug, Default)]
+pub struct Double {
+    answers: Vec<(String, Result<Page, SearchError>)>,
+    otherwise: Option<SearchError>,
+    without: Option<String>,
+    seen: Rc<Seen>,
+}
+
+/// What the policy did.
+#[derive(Debug, Default)]
+struct Seen {
+    searches: RefCell<Vec<String>>,
+    queries: RefCell<Vec<Query>>,
+    lines: RefCell<Vec<String>>,
+}
+
+impl Double {
+    /// A host whose directory is empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers a search, given with its parameters in place, with these entries and no more.
+    pub fn entries(self, base: &str, filter: &str, entries: Vec<Entry>) -> Self {
+        self.answer(base, filter, Ok(Page { entries, complete: true }))
+    }
+
+    /// Answers a search, given with its parameters in place.
+    pub fn answer(mut self, base: &str, filter: &str, answer: Result<Page, SearchError>) -> Self {
+        self.answers.push((spell(base, filter), answer));
+        self
+    }
+
+    /// Answers every search that was not taught with this error.
+    pub fn otherwise(mut self, error: SearchError) -> Self {
+        self.otherwise = Some(error);
+        self
+    }
+
+    /// Does not grant this directory.
+    pub fn without(mut self, directory: &str) -> Self {
+        self.without = Some(directory.into());
+        self
+    }
+
+    /// The searches so far, each as `BASE FILTER` with the parameters in place.
+    pub fn searches(&self) -> Vec<String> {
+        self.seen.searches.borrow().clone()
+    }
+
+    /// The searches so far, as they were asked.
+    pub fn queries(&self) -> Vec<Query> {
+        self.seen.queries.borrow().clone()
+    }
+
+    /// The lines logged so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.seen.lines.borrow().clone()
+    }
+}
+
+impl Host for Double {
+    fn client(&self) -> &dyn Client {
+        self
+    }
+
+    fn open(&self, directory: &str) -> Result<Box<dyn Directory>, SearchError> {
+        if self.without.as_deref() == Some(directory) {
+            return Err(SearchError::NotGranted);
+        }
+        Ok(Box::new(self.clone()))
+    }
+
+    fn log(&self, _level: Level, message: &str) {
+        self.seen.lines.borrow_mut().push(message.into());
+    }
+}
+
+impl Directory for Double {
+    fn base(&self) -> String {
+        String::new()
+    }
+
+    fn search(&self, query: &Query) -> Result<Page, SearchError> {
+        let asked = spell(&place(&query.base, query), &place(&query.filter, query));
+        self.seen.searches.borrow_mut().push(asked.clone());
+        self.seen.queries.borrow_mut().push(query.clone());
+        match self.answers.iter().find(|(search, _)| *search == asked) {
+            Some((_, answer)) => answer.clone(),
+            None => match &self.otherwise {
+                Some(error) => Err(error.clone()),
+                None => Ok(Page { entries: Vec::new(), complete: true }),
+            },
+        }
+    }
+}
+
+/// A client of whom little is known: IMAP from 192.0.2.1, in clear text.
+impl Client for Double {
+    fn protocol(&self) -> String {
+        "imap".into()
+    }
+
+    fn listener(&self) -> String {
+        "imap".into()
+    }
+
+    fn address(&self) -> IpAddress {
+        IpAddress::Ipv4((192, 0, 2, 1))
+    }
+
+    fn encrypted(&self) -> bool {
+        false
+    }
+
+    fn mechanism(&self) -> Option<String> {
+        None
+    }
+
+    fn login_name(&self) -> Option<String> {
+        None
+    }
+
+    fn authentication_id(&self) -> Option<String> {
+        None
+    }
+
+    fn certificate_name(&self) -> Option<String> {
+        None
+    }
+
+    fn sender(&self) -> Option<String> {
+        None
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+fn spell(base: &str, filter: &str) -> String {
+    format!("{base} {filter}")
+}
+
+/// The text with its parameters in place, unescaped. Panics where a parameter is missing, as the
+/// host would refuse the query.
+fn place(text: &str, query: &Query) -> String {
+    let mut placed = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (number, behind) = after.split_once('}').expect("a parameter ends with }");
+        let number: usize = number.parse().expect("a parameter has a number");
+        let value = query.parameters.get(number).expect("a parameter has a value");
+        placed.push_str(before);
+        placed.push_str(&String::from_utf8_lossy(value));
+        rest = behind;
+    }
+    placed.push_str(rest);
+    placed
+}
