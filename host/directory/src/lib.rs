@@ -1,1 +1,29 @@
 //! Directories: the LDAP connector, the LDIF directory, and the bound queries that both answer.
+//!
+//! A search goes this way: a plugin's [`Query`] is bound to its parameters ([`BoundQuery::bind`]),
+//! checked against what the policy was granted ([`Grant::check`]), and answered by a [`Directory`]
+//! with a [`Page`]. LDAP's own types stop at this crate.
+
+mod attribute;
+mod dn;
+mod filter;
+mod fold;
+mod grant;
+mod ldif;
+mod metrics;
+mod page;
+mod query;
+mod secret;
+
+pub use dn::{Dn, DnError, MAX_COMPONENTS};
+pub use grant::{Denied, DeniedReason, Grant, GrantError};
+pub use ldif::{
+    LdifDirectory, LdifError, LdifLoadError, LdifProblem, LdifSettings, LdifSource, MAX_LDIF,
+    MAX_LINE,
+};
+pub use metrics::Metrics;
+pub use page::{Entry, Limits, Page, SearchError};
+pub use query::{
+    BindError, BoundQuery, MAX_ATTRIBUTES, MAX_DEPTH, MAX_FILTERS, MAX_PARAMETER, MAX_PARAMETERS,
+    MAX_TEXT, Part, Problem, Query, Scope,
+};

@@ -1,0 +1,197 @@
+//! The LDIF directory: a file that answers the same searches as a server.
+
+mod matching;
+mod plan;
+mod reader;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use self::plan::Plan;
+pub use self::reader::{LdifError, LdifProblem, MAX_LDIF, MAX_LINE};
+use self::store::Store;
+use crate::attribute::AttributeName;
+use crate::metrics::{DirectoryMetrics, Metrics};
+use crate::page::{Filling, PageBuilder};
+use crate::{BoundQuery, Dn, DnError, Limits, Page, SearchError};
+
+/// How many entries a search looks at before it lets other tasks of its thread run.
+const ENTRIES_AT_A_TIME: usize = 512;
+
+/// Where the entries come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LdifSource {
+    /// A file, read when the directory is loaded.
+    File(PathBuf),
+    /// The content itself.
+    Content(Arc<[u8]>),
+}
+
+/// How an LDIF directory is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LdifSettings {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Where the entries come from.
+    pub source: LdifSource,
+    /// The distinguished name under which everything lies; `None` takes the longest that all
+    /// entries have in common.
+    pub base: Option<String>,
+    /// The attribute that holds passwords, secret to policies.
+    pub password_field: Option<String>,
+    /// How much one search may bring.
+    pub limits: Limits,
+}
+
+impl LdifSettings {
+    /// Settings with the defaults: no password field, the base found in the entries.
+    pub fn new(name: impl Into<Arc<str>>, source: LdifSource) -> Self {
+        Self {
+            name: name.into(),
+            source,
+            base: None,
+            password_field: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why an LDIF directory cannot be loaded.
+#[derive(Debug, Error)]
+pub enum LdifLoadError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The content is not LDIF, or not one tree of entries.
+    #[error("{0}")]
+    Content(#[from] LdifError),
+    /// The base is no distinguished name.
+    #[error("the base is no distinguished name: {0}")]
+    Base(DnError),
+    /// The password field is no attribute.
+    #[error("the password field {0:?} is no attribute")]
+    PasswordField(String),
+}
+
+/// Entries in memory that answer searches without waiting for anybody.
+///
+/// Differences to a server: matching ignores case and insignificant spaces for every attribute;
+/// ordering (`>=`, `<=`) is known for integers and for times only; a parent that has no entry of
+/// its own may be a base.
+#[derive(Clone)]
+pub struct LdifDirectory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: Arc<str>,
+    base: Dn,
+    base_text: String,
+    secret: Vec<String>,
+    limits: Limits,
+    store: Store,
+    metrics: DirectoryMetrics,
+}
+
+impl LdifDirectory {
+    /// Reads and indexes the entries. This takes about two seconds for 100,000 of them and blocks.
+    ///
+    /// # Errors
+    /// A file that cannot be read; anything in it that is not an entry below the base, with its
+    /// line; settings that make no sense.
+    pub fn load(settings: LdifSettings, metrics: &Metrics) -> Result<Self, LdifLoadError> {
+        let LdifSettings { name, source, base, password_field, limits } = settings;
+        if let Some(field) = &password_field
+            && AttributeName::parse(field).is_none()
+        {
+            return Err(LdifLoadError::PasswordField(field.clone()));
+        }
+        let base = base.map(|base| Dn::parse(&base)).transpose().map_err(LdifLoadError::Base)?;
+        let records = match source {
+            LdifSource::Content(content) => reader::read(&content)?,
+            LdifSource::File(path) => match reader::read_file(&path) {
+                Ok(content) => reader::read(&content)?,
+                Err(error) => return Err(LdifLoadError::File { path, error }),
+            },
+        };
+        let (store, base) = Store::build(records, base)?;
+        let inner = Inner {
+            metrics: metrics.directory(&name),
+            base_text: base.to_string(),
+            secret: password_field.into_iter().collect(),
+            name,
+            base,
+            limits,
+            store,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.inner.name
+    }
+
+    pub(crate) fn base(&self) -> &Dn {
+        &self.inner.base
+    }
+
+    pub(crate) fn base_text(&self) -> &str {
+        &self.inner.base_text
+    }
+
+    pub(crate) fn secret_attributes(&self) -> &[String] {
+        &self.inner.secret
+    }
+
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.inner.store.len()
+    }
+
+    /// Searches. Where an index answers, which is the case for equality and for what is joined
+    /// with it, this does not wait; a search that must look at every entry lets other tasks run
+    /// in between.
+    pub(crate) async fn search(
+        &self,
+        query: &BoundQuery,
+        deadline: Instant,
+    ) -> Result<Page, SearchError> {
+        let started = Instant::now();
+        let result = self.inner.search(query, deadline).await;
+        self.inner.metrics.record(started.elapsed(), &result);
+        result
+    }
+}
+
+impl Inner {
+    async fn search(&self, query: &BoundQuery, deadline: Instant) -> Result<Page, SearchError> {
+        let plan = Plan::new(&self.store, query);
+        let mut page = PageBuilder::new(query.size_limit, self.limits);
+        for (looked_at, id) in plan.candidates().enumerate() {
+            if looked_at % ENTRIES_AT_A_TIME == ENTRIES_AT_A_TIME - 1 {
+                tokio::task::yield_now().await;
+                if Instant::now() >= deadline {
+                    return Err(SearchError::Timeout);
+                }
+            }
+            let Some(entry) = self.store.entry(id).filter(|entry| plan.matches(entry)) else {
+                continue;
+            };
+            let found = || Ok::<_, SearchError>(self.store.view(entry, &query.attributes));
+            if page.add(found)? == Filling::Full {
+                break;
+            }
+        }
+        Ok(page.finish(true))
+    }
+}
