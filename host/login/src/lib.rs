@@ -1,1 +1,21 @@
 //! One login driver for every protocol that logs in: from credentials to hand-over.
+//!
+//! [`serve`] takes a connection from its first octet to a relay that runs on its own. In between
+//! stands one chain, whatever the protocol: a front's dialogue yields a credential, the router a
+//! route, the connector a back end, a back's dialogue the back end's word.
+
+mod attempt;
+mod conversation;
+mod journal;
+mod metrics;
+mod process;
+mod session;
+mod settings;
+mod target;
+mod verdict;
+
+pub use journal::{UserLabel, Users};
+pub use metrics::Metrics;
+pub use process::{Entrance, Generation, Process, SessionIds};
+pub use session::serve;
+pub use settings::Settings;

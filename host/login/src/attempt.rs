@@ -1,0 +1,250 @@
+//! From a credential to a verdict: whom to ask, where to go, and what to try again.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rand::Rng as _;
+use tokio::time::{Instant, sleep_until};
+use waypost_model::{Context, Lookup, Target};
+use waypost_net::connect::ConnectError;
+use waypost_routing::{Decide, LoginName, LoginNameError, Renewal, Resolution, Routed};
+use waypost_wire::Front;
+use waypost_wire::login::{Answer, Credential};
+
+use crate::conversation::Conversation;
+use crate::process::{Generation, Grant};
+use crate::session::Session;
+use crate::target::{Aim, Tried};
+use crate::verdict::{Entered, Reason, TargetFailure, Verdict, Way};
+
+/// The first pause before a temporary outcome is tried again; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// One login: what does not change while it is tried, and what has happened so far.
+pub(crate) struct Attempt<'a> {
+    client: &'a mut Conversation<Front>,
+    credential: &'a Credential,
+    lookup: Arc<Lookup>,
+    context: Arc<Context>,
+    /// Behind the separator of a master login, the separator included.
+    master: Option<String>,
+    /// The target that has seen the credential.
+    exposed: Option<Target>,
+    /// The client has seen a challenge: the exchange cannot be begun again behind its back.
+    committed: bool,
+}
+
+impl<P: Decide> Session<P>
+where
+    P::Targets: Grant,
+{
+    /// Lets a client in, or says why not. A rejection that tells no more than that is held back
+    /// until the delay is over, so that its time tells no more either.
+    pub(crate) async fn log_in(
+        &self,
+        client: &mut Conversation<Front>,
+        credential: &Credential,
+    ) -> Verdict {
+        let began = Instant::now();
+        let verdict = match self.read_name(credential) {
+            Ok((name, master)) => {
+                let context = Arc::new(self.context(client, credential, &name));
+                let mut attempt = Attempt {
+                    client,
+                    credential,
+                    lookup: name.lookup,
+                    context,
+                    master,
+                    exposed: None,
+                    committed: false,
+                };
+                self.try_until_settled(&mut attempt, began).await
+            }
+            Err(error) => Verdict::No(Reason::Name(error)),
+        };
+        if let Verdict::No(reason) = &verdict
+            && reason.answer() == Answer::Rejected
+        {
+            sleep_until(began + jittered(self.process.settings.auth_failure_delay)).await;
+        }
+        verdict
+    }
+
+    /// The lookup, and what follows the user's name in a master login.
+    fn read_name(
+        &self,
+        credential: &Credential,
+    ) -> Result<(LoginName, Option<String>), LoginNameError> {
+        let names = &self.entrance.names;
+        match credential {
+            Credential::Password { authentication_id, authorisation_id, .. } => {
+                let name = names.read(authentication_id, authorisation_id.as_deref())?;
+                let master = match (&name.authentication_id, names.master_separator) {
+                    (Some(master), Some(separator)) if authorisation_id.is_none() => {
+                        Some(format!("{separator}{master}"))
+                    }
+                    _ => None,
+                };
+                Ok((name, master))
+            }
+            Credential::Token { user, .. } => Ok((names.read(user, None)?, None)),
+        }
+    }
+
+    fn context(
+        &self,
+        client: &Conversation<Front>,
+        credential: &Credential,
+        name: &LoginName,
+    ) -> Context {
+        Context {
+            protocol: self.entrance.kind.protocol,
+            listener: self.entrance.kind.listener.clone(),
+            client_address: self.client.ip(),
+            encrypted: client.stream.is_encrypted(),
+            mechanism: credential.mechanism().map(|mechanism| Arc::from(mechanism.as_str())),
+            login_name: Some(Arc::from(credential.name())),
+            authentication_id: name.authentication_id.clone(),
+            certificate_name: None,
+            sender: None,
+            now: SystemTime::now(),
+        }
+    }
+
+    /// Mail clients answer a `NO` by asking for a new password, so what may pass in a moment is
+    /// tried again before they hear of it.
+    async fn try_until_settled(&self, attempt: &mut Attempt<'_>, began: Instant) -> Verdict {
+        let give_up = began + self.process.settings.retry_for;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let verdict = self.try_once(attempt).await;
+            let Verdict::No(reason) = &verdict else { return verdict };
+            let next = Instant::now() + jittered(pause);
+            if !reason.is_temporary() || attempt.committed || next > give_up {
+                return verdict;
+            }
+            tracing::debug!(
+                target: "waypost::login",
+                session = %self.id, reason = reason.kind(), detail = %reason,
+                "trying the login again"
+            );
+            self.process.metrics.retried();
+            sleep_until(next).await;
+            pause = pause.saturating_mul(2);
+        }
+    }
+
+    async fn try_once(&self, attempt: &mut Attempt<'_>) -> Verdict {
+        let generation = self.process.generation.load_full();
+        let router = &self.process.router;
+        let (lookup, context) = (attempt.lookup.clone(), attempt.context.clone());
+        let routed = match router.resolve(&generation.domains, &lookup, &context).await {
+            Resolution::Route(routed) => routed,
+            Resolution::Refused { refusal, .. } => return Verdict::No(Reason::Refused(refusal)),
+            Resolution::Unknown { .. } => return Verdict::No(Reason::UnknownUser),
+            Resolution::NotServed => return Verdict::No(Reason::NotServed),
+            Resolution::Temporary { trouble, .. } => return Verdict::No(Reason::Trouble(trouble)),
+        };
+        let verdict = self.try_route(&generation, &routed, attempt).await;
+        let Verdict::No(Reason::Rejected(_)) = verdict else { return verdict };
+        if attempt.committed {
+            return verdict;
+        }
+        // The user may have moved since the route was learnt.
+        match router.renew(&generation.domains, &lookup, &context, &routed).await {
+            Renewal::Unchanged | Renewal::Withdrawn => verdict,
+            Renewal::Changed(routed) => {
+                attempt.exposed = None;
+                self.try_route(&generation, &routed, attempt).await
+            }
+            Renewal::Temporary { trouble, .. } => Verdict::No(Reason::Trouble(trouble)),
+        }
+    }
+
+    /// Tries the targets of a route in order, up to the first that sees the credential. Where all
+    /// are known to be down, one login at a time may try them all the same.
+    async fn try_route(
+        &self,
+        generation: &Generation<P>,
+        routed: &Routed<P::Targets>,
+        attempt: &mut Attempt<'_>,
+    ) -> Verdict {
+        let verdict = self.try_targets(generation, routed, attempt, false).await;
+        match verdict {
+            Verdict::No(Reason::Target(_, TargetFailure::Connect(ConnectError::AllDown))) => {
+                self.try_targets(generation, routed, attempt, true).await
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Once a target has seen the credential only that one counts, as long as the route names it.
+    async fn try_targets(
+        &self,
+        generation: &Generation<P>,
+        routed: &Routed<P::Targets>,
+        attempt: &mut Attempt<'_>,
+        last_resort: bool,
+    ) -> Verdict {
+        let targets = &routed.route.targets;
+        let only = attempt.exposed.take().filter(|exposed| targets.contains(exposed));
+        let identity = attempt.identity(routed);
+        let mut last = None;
+        for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
+            let aim = Aim { generation, routed, target, identity: identity.as_deref(), last_resort };
+            let tried = self.try_target(&aim, attempt.client, attempt.credential).await;
+            match tried {
+                Tried::Accepted(accepted) => {
+                    let (back, accepted, address) = *accepted;
+                    let way = Way::new(routed, target);
+                    let user = Arc::from(attempt.lookup.address.as_str());
+                    let entered = Entered { back, accepted, way, user, address };
+                    return Verdict::Accepted(Box::new(entered));
+                }
+                Tried::Rejected { rejection, challenged } => {
+                    attempt.committed |= challenged;
+                    attempt.exposed = Some(target.clone());
+                    return Verdict::No(Reason::Rejected(rejection));
+                }
+                Tried::Failed { failure, exposed, challenged } => {
+                    self.note_failure(target, &failure);
+                    attempt.committed |= challenged;
+                    let reason = Reason::Target(target.to_string(), failure);
+                    if exposed {
+                        attempt.exposed = Some(target.clone());
+                        return Verdict::No(reason);
+                    }
+                    last = Some(reason);
+                }
+                Tried::Cancelled => return Verdict::No(Reason::Cancelled),
+                Tried::ClientLeft(broken) => return Verdict::ClientLeft(broken),
+            }
+        }
+        Verdict::No(last.unwrap_or(Reason::NoTarget))
+    }
+
+    fn note_failure(&self, target: &Target, failure: &TargetFailure) {
+        self.process.metrics.target_failed(self.entrance.kind.protocol, failure.kind());
+        tracing::warn!(
+            target: "waypost::login",
+            session = %self.id, %target, reason = failure.kind(), detail = %failure,
+            "a target failed"
+        );
+    }
+}
+
+impl Attempt<'_> {
+    /// The name to log in with, where it is not the client's own.
+    fn identity<T>(&self, routed: &Routed<T>) -> Option<String> {
+        let identity = routed.route.identity.as_deref()?;
+        Some(match &self.master {
+            Some(master) => format!("{identity}{master}"),
+            None => identity.to_owned(),
+        })
+    }
+}
+
+/// Up to a quarter more, so that many clients that failed together do not come back together.
+fn jittered(time: Duration) -> Duration {
+    time + time.mul_f64(rand::rng().random_range(0.0..0.25))
+}

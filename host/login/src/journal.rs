@@ -1,0 +1,148 @@
+//! What a session leaves in the log: one line when it ends.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use waypost_net::relay::RelayEnd;
+use waypost_routing::Decide;
+
+use crate::Metrics;
+use crate::process::SessionId;
+use crate::session::Session;
+use crate::verdict::{Ended, Way};
+
+/// What is remembered of a session until its relay ends.
+pub(crate) struct Journal {
+    id: SessionId,
+    client: SocketAddr,
+    user: String,
+    way: Way,
+    address: SocketAddr,
+    metrics: Metrics,
+}
+
+impl Journal {
+    pub(crate) fn new<P: Decide>(
+        session: &Session<P>,
+        way: Way,
+        user: &Arc<str>,
+        address: SocketAddr,
+    ) -> Self {
+        let journal = Self {
+            id: session.id,
+            client: session.client,
+            user: session.process.users.label(user).to_string(),
+            way,
+            address,
+            metrics: session.process.metrics.clone(),
+        };
+        tracing::debug!(
+            target: "waypost::session",
+            session = %journal.id, user = journal.user, backend = journal.way.target,
+            "handed over"
+        );
+        journal
+    }
+
+    /// Writes the session's line.
+    pub(crate) fn close(&self, end: &RelayEnd) {
+        let info = end.record.info();
+        self.metrics.session_ended(info.kind.protocol, end.cause.as_str());
+        tracing::info!(
+            target: "waypost::session",
+            session = %self.id,
+            listener = &*info.kind.listener,
+            protocol = info.kind.protocol.as_str(),
+            client = %self.client,
+            user = self.user,
+            policy = &*self.way.policy,
+            route = self.way.source.as_str(),
+            backend = self.way.target,
+            address = %self.address,
+            reason = end.cause.as_str(),
+            detail = end.error.as_ref().map(tracing::field::display),
+            from_client = info.from_client,
+            from_backend = info.from_backend,
+            seconds = info.age.as_secs(),
+            "session ended"
+        );
+    }
+}
+
+/// Writes the line of a session that nobody was let in by.
+pub(crate) fn before_login<P: Decide>(session: &Session<P>, ended: &Ended) {
+    let kind = &session.entrance.kind;
+    session.process.metrics.session_ended(kind.protocol, ended.kind());
+    tracing::info!(
+        target: "waypost::session",
+        session = %session.id,
+        listener = &*kind.listener,
+        protocol = kind.protocol.as_str(),
+        client = %session.client,
+        reason = ended.kind(),
+        detail = %ended,
+        seconds = session.began.elapsed().as_secs(),
+        "session ended without login"
+    );
+}
+
+/// How users are named in the log: `log-addresses`.
+#[derive(Clone, Debug, Default)]
+pub enum Users {
+    /// `clear`: by their address.
+    #[default]
+    Clear,
+    /// `hash`: by a keyed hash of it, so that the lines of one user can be told to belong together
+    /// and nobody can be looked up. The key lives as long as the process.
+    Hash(RandomState),
+}
+
+impl Users {
+    /// A new key.
+    pub fn hashed() -> Self {
+        Self::Hash(RandomState::new())
+    }
+
+    /// The address as the log shall show it.
+    pub fn label<'a>(&self, address: &'a str) -> UserLabel<'a> {
+        match self {
+            Self::Clear => UserLabel::Clear(address),
+            Self::Hash(key) => UserLabel::Hash(key.hash_one(address)),
+        }
+    }
+}
+
+/// An address as the log shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserLabel<'a> {
+    /// As it is.
+    Clear(&'a str),
+    /// A keyed hash.
+    Hash(u64),
+}
+
+impl fmt::Display for UserLabel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clear(address) => f.write_str(address),
+            Self::Hash(hash) => write!(f, "{hash:016x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Users;
+
+    #[test]
+    fn a_hash_is_stable_and_shows_nothing() {
+        let users = Users::hashed();
+        let label = users.label("user1@example.test").to_string();
+        assert_eq!(label, users.label("user1@example.test").to_string());
+        assert_ne!(label, users.label("user2@example.test").to_string());
+        assert_eq!(label.len(), 16);
+        assert_ne!(label, Users::hashed().label("user1@example.test").to_string());
+    }
+}

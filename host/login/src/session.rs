@@ -1,0 +1,259 @@
+//! A session from its first octet to the relay.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use waypost_net::listener::{Accepted, Connection, Refused, RefusedConnection, Slots};
+use waypost_net::relay::{Leg, relay};
+use waypost_net::session::SessionRecord;
+use waypost_net::stream::Stream;
+use waypost_routing::Decide;
+use waypost_wire::Front;
+use waypost_wire::login::{Answer, Bye, CloseReason, Credential, FrontAction};
+
+use crate::conversation::{Broken, Conversation};
+use crate::journal::{self, Journal};
+use crate::process::{Entrance, Grant, Process, SessionId};
+use crate::verdict::{Ended, Entered, Reason, Verdict};
+
+/// What somebody is told who has as many sessions as they may.
+const USER_LIMIT: &str = "too many sessions of this user";
+/// For how long the last words to a client may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a session is before its hand-over.
+pub(crate) struct Session<P: Decide> {
+    pub(crate) process: Arc<Process<P>>,
+    pub(crate) entrance: Arc<Entrance>,
+    pub(crate) id: SessionId,
+    pub(crate) record: SessionRecord,
+    pub(crate) client: SocketAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) began: Instant,
+}
+
+/// What the part before the relay comes to, as far as it can go without changing the stream.
+enum Step {
+    /// The client is about to start TLS.
+    StartTls,
+    /// The back end has let the client in.
+    Entered(Box<Entered>),
+    /// The session is over.
+    Over(Ended),
+}
+
+/// Serves one connection from its first octet until its relay is under way, or until it ends
+/// before that. To be spawned; the relay is a task of its own, so that the memory of the login is
+/// not held by an idle session.
+pub async fn serve<P: Decide>(process: Arc<Process<P>>, entrance: Arc<Entrance>, accepted: Accepted)
+where
+    P::Targets: Grant,
+{
+    let connection = match accepted.admit().await {
+        Ok(connection) => connection,
+        Err(refused) => return turn_away(&entrance, refused).await,
+    };
+    let record = process.sessions.open(&entrance.kind, connection.client);
+    let session = Session {
+        id: process.session_ids.of(&record),
+        record,
+        client: connection.client,
+        local: connection.local,
+        began: Instant::now(),
+        process,
+        entrance,
+    };
+    session.run(connection).await;
+}
+
+/// Says why in the protocol's own words, where the client has not begun to speak TLS.
+async fn turn_away(entrance: &Entrance, refused: RefusedConnection) {
+    let (Refused::Limit(_), Some(stream)) = (refused.reason, refused.stream) else { return };
+    if entrance.is_implicit_tls() {
+        return;
+    }
+    let front = Front::new(entrance.kind.protocol, entrance.front.clone());
+    let mut client = Conversation::new(Stream::from(stream), front);
+    client.dialogue.bye(Bye::Limit("too many connections"), &mut client.out);
+    last_words(&mut client).await;
+}
+
+async fn last_words(client: &mut Conversation<Front>) {
+    let _ = timeout(LAST_WORDS, async {
+        client.flush().await?;
+        client.stream.shutdown().await
+    })
+    .await;
+}
+
+impl<P: Decide> Session<P>
+where
+    P::Targets: Grant,
+{
+    async fn run(self, connection: Connection) {
+        let deadline = self.began + self.process.settings.timeout;
+        let (stream, slots) = connection.split();
+        let mut stream = Stream::from(stream);
+        if self.entrance.is_implicit_tls() {
+            stream = match self.accept_tls(stream, deadline).await {
+                Ok(stream) => stream,
+                Err(ended) => return self.over(&ended),
+            };
+        }
+        let front = Front::new(self.entrance.kind.protocol, self.entrance.front.clone());
+        let mut client = Conversation::new(stream, front);
+        client.dialogue.greet(&mut client.out);
+        loop {
+            match self.unless_ended(deadline, self.step(&mut client)).await {
+                Ok(Step::StartTls) => match self.upgrade(client, deadline).await {
+                    Ok(upgraded) => client = upgraded,
+                    Err(ended) => return self.over(&ended),
+                },
+                Ok(Step::Entered(entered)) => return self.hand_over(client, *entered, slots).await,
+                Ok(Step::Over(ended)) => {
+                    last_words(&mut client).await;
+                    return self.over(&ended);
+                }
+                Err(ended) => {
+                    client.dialogue.bye(ended.goodbye(), &mut client.out);
+                    last_words(&mut client).await;
+                    return self.over(&ended);
+                }
+            }
+        }
+    }
+
+    /// Lets something run until the client has had its time, or somebody ends the session.
+    async fn unless_ended<T>(
+        &self,
+        deadline: Instant,
+        running: impl Future<Output = T>,
+    ) -> Result<T, Ended> {
+        tokio::select! {
+            biased;
+            done = running => Ok(done),
+            reason = self.record.ended() => Err(Ended::FromOutside(reason)),
+            () = sleep_until(deadline) => Err(Ended::LoginTimeout),
+        }
+    }
+
+    /// Talks with the client until it is let in, leaves, or wants TLS.
+    async fn step(&self, client: &mut Conversation<Front>) -> Step {
+        loop {
+            let action = match client.next().await {
+                Ok(action) => action,
+                Err(broken) => return Step::Over(broken.into()),
+            };
+            match action {
+                FrontAction::StartTls => return Step::StartTls,
+                FrontAction::Close(reason) => return Step::Over(Ended::Front(reason)),
+                FrontAction::Login(credential) => {
+                    if let Some(step) = self.answer_login(client, &credential).await {
+                        return step;
+                    }
+                }
+                // Both only within an exchange, which `answer_login` sees to the end.
+                FrontAction::Response(_) | FrontAction::Read => {
+                    client.dialogue.answer(&Answer::Rejected, &mut client.out);
+                }
+            }
+        }
+    }
+
+    /// `None`: the client has its answer, and the session goes on.
+    async fn answer_login(
+        &self,
+        client: &mut Conversation<Front>,
+        credential: &Credential,
+    ) -> Option<Step> {
+        let began = Instant::now();
+        match self.log_in(client, credential).await {
+            Verdict::Accepted(entered) => {
+                self.process.metrics.handed_over(self.entrance.kind.protocol, began.elapsed());
+                Some(Step::Entered(entered))
+            }
+            Verdict::No(reason) => {
+                self.note_refusal(credential, &reason);
+                client.dialogue.answer(&reason.answer(), &mut client.out);
+                None
+            }
+            Verdict::ClientLeft(broken) => Some(Step::Over(broken.into())),
+        }
+    }
+
+    fn note_refusal(&self, credential: &Credential, reason: &Reason) {
+        self.process.metrics.login(self.entrance.kind.protocol, reason.kind());
+        tracing::info!(
+            target: "waypost::login",
+            session = %self.id,
+            listener = &*self.entrance.kind.listener,
+            client = %self.client,
+            user = %self.process.users.label(credential.name()),
+            outcome = reason.kind(),
+            detail = %reason,
+            "login refused"
+        );
+    }
+
+    async fn accept_tls(&self, stream: Stream, deadline: Instant) -> Result<Stream, Ended> {
+        let (Some(acceptor), Some(tcp)) = (&self.entrance.acceptor, stream.into_tcp()) else {
+            return Err(Ended::NoTls);
+        };
+        acceptor.accept(tcp, deadline).await.map(Stream::from).map_err(Ended::ClientTls)
+    }
+
+    /// STARTTLS or STLS: the go-ahead, then TLS. What the client sent in clear behind its command
+    /// may be somebody else's, and ends the session (RFC 3501 section 6.2.1, RFC 2595 section 2).
+    async fn upgrade(
+        &self,
+        mut client: Conversation<Front>,
+        deadline: Instant,
+    ) -> Result<Conversation<Front>, Ended> {
+        if client.has_unread() {
+            return Err(Ended::Front(CloseReason::PlaintextAfterStarttls));
+        }
+        timeout_at(deadline, client.flush()).await.map_err(|_| Ended::LoginTimeout)??;
+        let Conversation { stream, dialogue, .. } = client;
+        let stream = self.accept_tls(stream, deadline).await?;
+        let mut client = Conversation::new(stream, dialogue);
+        client.dialogue.tls_started();
+        Ok(client)
+    }
+
+    /// The client is told, what either side has said beyond the login goes first, and the relay
+    /// begins in a task of its own.
+    async fn hand_over(self, mut client: Conversation<Front>, entered: Entered, mut slots: Slots) {
+        if let Err(reached) = slots.take_user(&entered.user) {
+            client.dialogue.bye(Bye::Limit(USER_LIMIT), &mut client.out);
+            last_words(&mut client).await;
+            return self.over(&Ended::Limit(reached));
+        }
+        let Entered { back, accepted, way, user, address } = entered;
+        client.dialogue.accept(&accepted, &mut client.out);
+        let (back_stream, said_by_back) = back.into_parts();
+        // One write for what belongs together.
+        client.out.extend_from_slice(&said_by_back);
+        match timeout(LAST_WORDS, client.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return self.over(&Broken::from(error).into()),
+            Err(_) => return self.over(&Ended::LoginTimeout),
+        }
+        let (client_stream, said_by_client) = client.into_parts();
+        let client_leg = Leg { stream: client_stream, pending: said_by_client.to_vec() };
+        let back_leg = Leg { stream: back_stream, pending: Vec::new() };
+        self.record.set_route(&user, &way.target);
+        let journal = Box::new(Journal::new(&self, way, user, address));
+        let record = self.record;
+        tokio::spawn(async move {
+            let end = relay(client_leg, back_leg, record).await;
+            journal.close(&end);
+            drop(slots);
+        });
+    }
+
+    fn over(&self, ended: &Ended) {
+        journal::before_login(self, ended);
+    }
+}

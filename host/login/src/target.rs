@@ -1,0 +1,235 @@
+//! One target: from its address to the answer to the login.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use waypost_model::{Encryption, Target};
+use waypost_net::backend::{self, Endpoint};
+use waypost_net::connect::{Connected, Reached, Request};
+use waypost_net::stream::Stream;
+use waypost_routing::{Decide, Routed};
+use waypost_wire::login::{
+    Accepted, BackAction, BackFailure, BackSettings, ClientIdentity, Credential, FrontAction,
+    Rejection,
+};
+use waypost_wire::proxy::Header;
+use waypost_wire::{Back, Front};
+
+use crate::conversation::{Broken, Conversation};
+use crate::process::{Generation, Grant};
+use crate::session::Session;
+use crate::verdict::TargetFailure;
+
+/// For all addresses of one target together; each has the back-end table's own timeout.
+const CONNECTING: Duration = Duration::from_secs(30);
+/// How many further proxies a session may pass before it counts as running in a circle.
+const TTL: u8 = 7;
+/// What an ordinary login command needs beyond the credential itself.
+const COMMAND: usize = 512;
+
+/// One target, and how it came to be tried.
+pub(crate) struct Aim<'a, P: Decide> {
+    pub(crate) generation: &'a Generation<P>,
+    pub(crate) routed: &'a Routed<P::Targets>,
+    pub(crate) target: &'a Target,
+    /// The name to log in with, where it is not the client's own.
+    pub(crate) identity: Option<&'a str>,
+    /// Every target is known to be down: try it all the same.
+    pub(crate) last_resort: bool,
+}
+
+/// A back end that waits for the credential.
+struct Ready {
+    back: Conversation<Back>,
+    address: SocketAddr,
+    reply_timeout: Duration,
+}
+
+/// What came of trying one target.
+pub(crate) enum Tried {
+    Accepted(Box<(Conversation<Back>, Accepted, SocketAddr)>),
+    /// It says no. `challenged`: the client has seen a challenge of it.
+    Rejected { rejection: Rejection, challenged: bool },
+    /// It failed. Once it has been `exposed` to a credential nothing else is tried.
+    Failed { failure: TargetFailure, exposed: bool, challenged: bool },
+    /// The client ended the exchange.
+    Cancelled,
+    ClientLeft(Broken),
+}
+
+impl Tried {
+    fn unexposed(failure: TargetFailure) -> Self {
+        Self::Failed { failure, exposed: false, challenged: false }
+    }
+}
+
+impl<P: Decide> Session<P>
+where
+    P::Targets: Grant,
+{
+    /// Takes the login to one target.
+    pub(crate) async fn try_target(
+        &self,
+        aim: &Aim<'_, P>,
+        client: &mut Conversation<Front>,
+        credential: &Credential,
+    ) -> Tried {
+        let ready = self.approach(aim).await;
+        let Ready { mut back, address, reply_timeout } = match ready {
+            Ok(ready) => ready,
+            Err(failure) => return Tried::unexposed(failure),
+        };
+        back.make_room(COMMAND + 2 * credential_size(credential));
+        let out = &mut back.out;
+        if let Err(failure) = back.dialogue.login(credential, aim.identity, out) {
+            return Tried::unexposed(failure.into());
+        }
+        exchange(back, address, reply_timeout, client).await
+    }
+
+    /// Everything before the credential: the last moment to turn to another target.
+    async fn approach(&self, aim: &Aim<'_, P>) -> Result<Ready, TargetFailure> {
+        let header = Header {
+            source: Some(self.client),
+            destination: Some(self.local),
+            ..Header::default()
+        };
+        let request = Request {
+            target: aim.target,
+            protocol: self.entrance.kind.protocol,
+            table: &aim.generation.backends,
+            client: &header,
+            allowed: &|host, address| aim.routed.targets.allows_resolved(host, &address),
+            deadline: Instant::now() + CONNECTING,
+            last_resort: aim.last_resort,
+        };
+        let connected = self.process.connector.connect(&request).await?;
+        let Connected { stream, address, endpoint, reached } = connected;
+        let mut reached = Some(reached);
+        let result = self.prepare(stream, &endpoint, &mut reached).await;
+        // A server that hangs is connected to by its kernel: only a word from it counts.
+        if let (Some(reached), Err(failure)) = (reached, &result)
+            && failure.is_silence()
+        {
+            reached.silent();
+        }
+        Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
+    }
+
+    /// From an open connection to where the credential is due.
+    async fn prepare(
+        &self,
+        tcp: TcpStream,
+        endpoint: &Endpoint,
+        reached: &mut Option<Reached>,
+    ) -> Result<Conversation<Back>, TargetFailure> {
+        let stream = match endpoint.encryption {
+            Encryption::Implicit => start_tls(endpoint, tcp).await?,
+            Encryption::Starttls | Encryption::None => Stream::from(tcp),
+        };
+        let dialogue = Back::new(endpoint.settings.protocol, self.back_settings(endpoint))
+            .ok_or(TargetFailure::NoDialogue(endpoint.settings.protocol))?;
+        let mut back = Conversation::new(stream, dialogue);
+        loop {
+            let action = timeout(endpoint.settings.reply_timeout, back.next()).await;
+            let action = action.map_err(|_| TargetFailure::Timeout)??;
+            reached.take().into_iter().for_each(Reached::greeted);
+            match action {
+                BackAction::Ready => return Ok(back),
+                BackAction::StartTls => {
+                    if back.has_unread() {
+                        return Err(BackFailure::PlaintextAfterStarttls.into());
+                    }
+                    let Conversation { stream, dialogue, .. } = back;
+                    let tcp = stream.into_tcp().ok_or(BackFailure::EarlyReply)?;
+                    back = Conversation::new(start_tls(endpoint, tcp).await?, dialogue);
+                    back.dialogue.tls_started();
+                }
+                BackAction::Failed(failure) => return Err(failure.into()),
+                // Nothing was asked that these could answer.
+                BackAction::Read
+                | BackAction::Challenge(_)
+                | BackAction::Accepted(_)
+                | BackAction::Rejected(_) => return Err(BackFailure::EarlyReply.into()),
+            }
+        }
+    }
+
+    fn back_settings(&self, endpoint: &Endpoint) -> BackSettings {
+        let tell = endpoint.settings.client_identity == backend::ClientIdentity::Command;
+        let client = tell.then(|| ClientIdentity {
+            client: self.client,
+            local: self.local,
+            session: Arc::from(self.id.to_string()),
+            ttl: TTL,
+        });
+        BackSettings { encryption: endpoint.encryption, client }
+    }
+}
+
+/// From the first credential octet to the back end's answer; token mechanisms are relayed message
+/// by message.
+async fn exchange(
+    mut back: Conversation<Back>,
+    address: SocketAddr,
+    reply_timeout: Duration,
+    client: &mut Conversation<Front>,
+) -> Tried {
+    let mut challenged = false;
+    loop {
+        let failed = |failure| Tried::Failed { failure, exposed: true, challenged };
+        let action = match timeout(reply_timeout, back.next()).await {
+            Err(_) => return failed(TargetFailure::Timeout),
+            Ok(Err(broken)) => return failed(broken.into()),
+            Ok(Ok(action)) => action,
+        };
+        let challenge = match action {
+            BackAction::Accepted(accepted) => {
+                return Tried::Accepted(Box::new((back, accepted, address)));
+            }
+            BackAction::Rejected(rejection) => return Tried::Rejected { rejection, challenged },
+            BackAction::Failed(failure) => return failed(failure.into()),
+            BackAction::Challenge(challenge) => challenge,
+            BackAction::Read | BackAction::StartTls | BackAction::Ready => {
+                return failed(BackFailure::EarlyReply.into());
+            }
+        };
+        challenged = true;
+        client.dialogue.challenge(&challenge, &mut client.out);
+        match client.next().await {
+            Ok(FrontAction::Response(response)) => {
+                let cancelled = response.is_cancel();
+                back.make_room(COMMAND + 2 * response.len());
+                back.dialogue.respond(&response, &mut back.out);
+                if cancelled {
+                    // What the back end makes of it matters to nobody any more.
+                    let _ = timeout(reply_timeout, back.flush()).await;
+                    return Tried::Cancelled;
+                }
+            }
+            Ok(_) => return Tried::Cancelled,
+            Err(broken) => return Tried::ClientLeft(broken),
+        }
+    }
+}
+
+async fn start_tls(endpoint: &Endpoint, tcp: TcpStream) -> Result<Stream, TargetFailure> {
+    let connector = endpoint.tls.as_ref().ok_or(BackFailure::StarttlsNotOffered)?;
+    let deadline = Instant::now() + endpoint.settings.reply_timeout;
+    let tls = connector.connect(tcp, &endpoint.tls_name, deadline).await?;
+    Ok(Stream::from(tls))
+}
+
+fn credential_size(credential: &Credential) -> usize {
+    match credential {
+        Credential::Password { authentication_id, authorisation_id, password, .. } => {
+            authentication_id.len()
+                + authorisation_id.as_ref().map_or(0, String::len)
+                + password.len()
+        }
+        Credential::Token { initial_response, .. } => initial_response.len(),
+    }
+}

@@ -1,0 +1,207 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use waypost_model::{Protocol, Refusal, Target, Trouble};
+use waypost_net::connect::ConnectError;
+use waypost_net::tls::TlsError;
+use waypost_routing::{LoginNameError, Routed, Source};
+use waypost_net::limits::LimitReached;
+use waypost_net::session::EndReason;
+use waypost_wire::Back;
+use waypost_wire::login::{Accepted, Answer, BackFailure, Bye, CloseReason, Rejection};
+
+use crate::conversation::{Broken, Conversation};
+
+/// What came of one login.
+pub(crate) enum Verdict {
+    /// The back end has let the client in.
+    Accepted(Box<Entered>),
+    /// Not now, or not at all.
+    No(Reason),
+    /// There is nobody left to answer, or nothing that could be answered.
+    ClientLeft(Broken),
+}
+
+/// A back end that has accepted the login.
+pub(crate) struct Entered {
+    pub(crate) back: Conversation<Back>,
+    pub(crate) accepted: Accepted,
+    /// How it was found.
+    pub(crate) way: Way,
+    /// Whose session it is: the address that was asked for.
+    pub(crate) user: Arc<str>,
+    pub(crate) address: SocketAddr,
+}
+
+/// How a target was found: for the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) policy: Arc<str>,
+    pub(crate) source: Source,
+    pub(crate) target: String,
+}
+
+impl Way {
+    pub(crate) fn new<T>(routed: &Routed<T>, target: &Target) -> Self {
+        let Routed { policy, source, .. } = routed;
+        Self { policy: policy.clone(), source: *source, target: target.to_string() }
+    }
+}
+
+/// Why a login is answered with no.
+#[derive(Debug)]
+pub(crate) enum Reason {
+    /// The name cannot be one.
+    Name(LoginNameError),
+    /// No policy serves the domain.
+    NotServed,
+    /// Every policy passed.
+    UnknownUser,
+    /// A policy's word.
+    Refused(Refusal),
+    /// The back end's word.
+    Rejected(Rejection),
+    /// The client took back what it began.
+    Cancelled,
+    /// A policy cannot answer now.
+    Trouble(Trouble),
+    /// No target could be tried to the end; what the last one said.
+    Target(String, TargetFailure),
+    /// A route without target, which no policy can give.
+    NoTarget,
+}
+
+/// Why a target came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TargetFailure {
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
+    #[error("TLS with the back end: {0}")]
+    Tls(#[from] TlsError),
+    #[error("{0}")]
+    Dialogue(#[from] BackFailure),
+    #[error("talking with the back end: {0}")]
+    Broken(#[from] Broken),
+    #[error("the back end did not answer in time")]
+    Timeout,
+    #[error("sessions cannot be logged in over {0}")]
+    NoDialogue(Protocol),
+}
+
+impl TargetFailure {
+    /// The name in logs and metrics.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Connect(error) => error.label(),
+            Self::Tls(_) => "tls",
+            Self::Dialogue(failure) => failure.kind(),
+            Self::Broken(_) => "broken",
+            Self::Timeout => "timeout",
+            Self::NoDialogue(_) => "no-dialogue",
+        }
+    }
+
+    /// Whether the back end has not said a word.
+    pub(crate) const fn is_silence(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Broken(_) | Self::Tls(TlsError::Timeout))
+    }
+}
+
+impl Reason {
+    /// What the client is told.
+    ///
+    /// A refusal by a policy sounds like a wrong password, since nothing has been verified yet.
+    pub(crate) fn answer(&self) -> Answer {
+        match self {
+            Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_) => {
+                Answer::Rejected
+            }
+            Self::Cancelled => Answer::Rejected,
+            Self::Rejected(rejection) => rejection.clone().into_answer(),
+            Self::Trouble(_) | Self::Target(..) | Self::NoTarget => Answer::Unavailable,
+        }
+    }
+
+    /// Whether asking again a moment later may bring another answer.
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Trouble(_) | Self::Target(..) | Self::NoTarget)
+    }
+
+    /// The name in logs and metrics.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "name",
+            Self::NotServed => "not-served",
+            Self::UnknownUser => "unknown-user",
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Rejected(_) => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Trouble(trouble) => trouble.kind(),
+            Self::Target(_, failure) => failure.kind(),
+            Self::NoTarget => "no-target",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::NotServed => f.write_str("no policy serves the domain"),
+            Self::UnknownUser => f.write_str("every policy passed"),
+            Self::Refused(Refusal::Other(text)) => write!(f, "the policy refuses: {text}"),
+            Self::Refused(refusal) => write!(f, "the policy refuses: {}", refusal.kind()),
+            Self::Rejected(Rejection { code, text }) => {
+                write!(f, "the back end says no: ")?;
+                code.iter().try_for_each(|code| write!(f, "[{code}] "))?;
+                f.write_str(text)
+            }
+            Self::Cancelled => f.write_str("the client cancelled the exchange"),
+            Self::Trouble(trouble) => trouble.fmt(f),
+            Self::Target(target, failure) => write!(f, "{target}: {failure}"),
+            Self::NoTarget => f.write_str("the route has no target"),
+        }
+    }
+}
+
+/// Why a session ended before its hand-over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("{}", .0.as_str())]
+    Front(CloseReason),
+    #[error("not logged in in time")]
+    LoginTimeout,
+    #[error("{}", .0.as_str())]
+    FromOutside(EndReason),
+    #[error("TLS with the client: {0}")]
+    ClientTls(#[from] TlsError),
+    #[error("the listener has no certificate")]
+    NoTls,
+    #[error("{0}")]
+    Limit(#[from] LimitReached),
+    #[error("{0}")]
+    Broken(#[from] Broken),
+}
+
+impl Ended {
+    /// The name in logs and metrics.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Front(reason) => reason.as_str(),
+            Self::LoginTimeout => "login-timeout",
+            Self::FromOutside(reason) => reason.as_str(),
+            Self::ClientTls(_) => "client-tls",
+            Self::NoTls => "no-tls",
+            Self::Limit(reached) => reached.as_str(),
+            Self::Broken(_) => "client-left",
+        }
+    }
+
+    /// What the client is told, where it is not the front that ends the session.
+    pub(crate) const fn goodbye(&self) -> Bye {
+        match self {
+            Self::FromOutside(_) => Bye::Shutdown,
+            _ => Bye::Timeout,
+        }
+    }
+}

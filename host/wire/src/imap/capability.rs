@@ -1,0 +1,110 @@
+//! Capability lists of back ends.
+
+use crate::login::Mechanism;
+
+/// What a back end offers before the login, as far as the login depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Capabilities {
+    pub(super) starttls: bool,
+    pub(super) login_disabled: bool,
+    pub(super) sasl_ir: bool,
+    pub(super) literal_plus: bool,
+    pub(super) literal_minus: bool,
+    pub(super) id: bool,
+    plain: bool,
+    xoauth2: bool,
+    oauthbearer: bool,
+}
+
+impl Capabilities {
+    /// Reads a list, separated by spaces.
+    pub(super) fn parse(list: &[u8]) -> Self {
+        let mut offered = Self::default();
+        for word in words(list) {
+            match word.to_ascii_uppercase().as_slice() {
+                b"STARTTLS" => offered.starttls = true,
+                b"LOGINDISABLED" => offered.login_disabled = true,
+                b"SASL-IR" => offered.sasl_ir = true,
+                b"LITERAL+" => offered.literal_plus = true,
+                b"LITERAL-" => offered.literal_minus = true,
+                b"ID" => offered.id = true,
+                b"AUTH=PLAIN" => offered.plain = true,
+                b"AUTH=XOAUTH2" => offered.xoauth2 = true,
+                b"AUTH=OAUTHBEARER" => offered.oauthbearer = true,
+                // RFC 9051 section 1 and appendix E: both are part of it.
+                b"IMAP4REV2" => (offered.sasl_ir, offered.literal_minus) = (true, true),
+                _ => {}
+            }
+        }
+        offered
+    }
+
+    /// Whether AUTHENTICATE takes `mechanism`. LOGIN is not asked for: who has it has PLAIN too.
+    pub(super) fn offers(self, mechanism: Mechanism) -> bool {
+        match mechanism {
+            Mechanism::Plain => self.plain,
+            Mechanism::Login => false,
+            Mechanism::XOauth2 => self.xoauth2,
+            Mechanism::OauthBearer => self.oauthbearer,
+        }
+    }
+}
+
+/// A back end's list after the login, for the client: without what has a meaning before the login
+/// only (STARTTLS, LOGINDISABLED, AUTH=, and SASL-IR, which is about AUTH=), and without
+/// UNAUTHENTICATE (RFC 8437), which would leave the client logged out behind the pump. `None`
+/// where nothing is left.
+pub(super) fn after_login(list: &[u8]) -> Option<String> {
+    let mut kept = String::with_capacity(list.len());
+    for word in words(list) {
+        let word = str::from_utf8(word).unwrap_or_default();
+        let upper = word.to_ascii_uppercase();
+        let before_login =
+            ["STARTTLS", "LOGINDISABLED", "SASL-IR", "UNAUTHENTICATE"].contains(&upper.as_str());
+        if before_login || upper.starts_with("AUTH=") {
+            continue;
+        }
+        if !kept.is_empty() {
+            kept.push(' ');
+        }
+        kept.push_str(word);
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// The words that can be capabilities: atoms (RFC 3501 section 9) without `]`, which would end the
+/// response code in which they are passed on.
+fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let atom = |word: &&[u8]| {
+        !word.is_empty()
+            && word.iter().all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(octet))
+    };
+    list.split(|&octet| octet == b' ').filter(atom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Capabilities, after_login};
+    use crate::login::Mechanism;
+
+    #[test]
+    fn what_is_offered_is_found_in_any_case() {
+        let offered = Capabilities::parse(b" IMAP4rev1  id AUTH=Plain LITERAL+ X-FOO");
+        assert!(offered.id && offered.literal_plus && offered.offers(Mechanism::Plain));
+        assert!(!offered.starttls && !offered.sasl_ir && !offered.offers(Mechanism::XOauth2));
+        assert!(Capabilities::parse(b"IMAP4rev2").literal_minus);
+    }
+
+    #[test]
+    fn the_client_hears_what_makes_sense_after_the_login() {
+        let list = b"IMAP4rev1 STARTTLS AUTH=PLAIN auth=xoauth2 LoginDisabled SASL-IR UNAUTHENTICATE IDLE LITERAL+";
+        assert_eq!(after_login(list).as_deref(), Some("IMAP4rev1 IDLE LITERAL+"));
+        assert_eq!(after_login(b"AUTH=PLAIN"), None);
+        assert_eq!(after_login(b""), None);
+    }
+
+    #[test]
+    fn what_is_no_capability_is_left_out() {
+        assert_eq!(after_login(b"IDLE a]b \xe4 x\ry \"q\" MOVE").as_deref(), Some("IDLE MOVE"));
+    }
+}

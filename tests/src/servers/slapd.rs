@@ -1,0 +1,126 @@
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Background, free_port, run, wait_for};
+
+/// An OpenLDAP server with the schemas that mail routing wants, below `dc=localdomain,dc=test`.
+#[derive(Debug)]
+pub struct Slapd {
+    folder: TempDir,
+    process: Option<Background>,
+    port: u16,
+}
+
+/// Who may write.
+const ADMIN: &str = "cn=admin,dc=localdomain,dc=test";
+/// As in the document that these tests follow.
+const PASSWORD: &str = "secret";
+
+impl Slapd {
+    /// Starts one that holds its suffix's entry.
+    pub fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("slapd-").tempdir().unwrap();
+        let path = folder.path();
+        fs::create_dir(path.join("data")).unwrap();
+        let shown = path.display();
+        // `inetLocalMailRecipient` is not in the core schema: Debian ships it in misc.schema.
+        let configuration = format!(
+            "include /etc/ldap/schema/core.schema\n\
+             include /etc/ldap/schema/cosine.schema\n\
+             include /etc/ldap/schema/inetorgperson.schema\n\
+             include /etc/ldap/schema/misc.schema\n\
+             pidfile {shown}/pid\n\
+             modulepath /usr/lib/ldap\nmoduleload back_mdb\n\
+             database mdb\nsuffix dc=localdomain,dc=test\ndirectory {shown}/data\n\
+             rootdn {ADMIN}\nrootpw {PASSWORD}\nindex mail eq\n"
+        );
+        fs::write(path.join("slapd.conf"), configuration).unwrap();
+        let mut slapd = Self { process: None, port: free_port(), folder };
+        slapd.resume();
+        slapd.add(
+            "dn: dc=localdomain,dc=test\nobjectClass: dcObject\nobjectClass: organization\n\
+             dc: localdomain\no: test\n",
+        );
+        slapd
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// Whom Waypost binds as.
+    pub fn bind_dn(&self) -> &'static str {
+        ADMIN
+    }
+
+    /// The password for that.
+    pub fn bind_password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// Adds entries given as LDIF.
+    pub fn add(&self, ldif: &str) {
+        self.modify("ldapadd", ldif);
+    }
+
+    /// Adds a user as the document does, under the suffix's domain.
+    pub fn add_user(&self, name: &str, host: &str) {
+        self.add(&format!(
+            "dn: cn={name},dc=localdomain,dc=test\nobjectClass: inetOrgPerson\n\
+             objectClass: inetLocalMailRecipient\ncn: {name}\nsn: {name}\n\
+             mail: {name}@localdomain.test\nuserPassword: {name}\nmailHost: {host}\n"
+        ));
+    }
+
+    /// Changes a user's `mailHost`.
+    pub fn move_user(&self, name: &str, host: &str) {
+        let ldif = format!(
+            "dn: cn={name},dc=localdomain,dc=test\nchangetype: modify\n\
+             replace: mailHost\nmailHost: {host}\n"
+        );
+        self.modify("ldapmodify", &ldif);
+    }
+
+    /// Deletes a user.
+    pub fn delete_user(&self, name: &str) {
+        let dn = format!("cn={name},dc=localdomain,dc=test");
+        self.modify("ldapdelete", &dn);
+    }
+
+    /// The server's process, to freeze and thaw.
+    pub fn process(&self) -> &Background {
+        self.process.as_ref().expect("slapd is running")
+    }
+
+    /// Stops it: connections are refused.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, with the same data on the same port.
+    pub fn resume(&mut self) {
+        let path = self.folder.path();
+        let mut command = Command::new("/usr/sbin/slapd");
+        // -d keeps it in the foreground; 256 logs operations and their results.
+        command.arg("-d").arg("256").arg("-f").arg(path.join("slapd.conf"));
+        command.arg("-h").arg(self.url());
+        self.process = Some(Background::start("slapd", &mut command, path));
+        wait_for("slapd", Duration::from_secs(20), || {
+            std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
+    }
+
+    fn modify(&self, tool: &str, input: &str) {
+        let file = self.folder.path().join("input");
+        fs::write(&file, input).unwrap();
+        let mut command = Command::new(format!("/usr/bin/{}", tool));
+        command.args(["-x", "-H", &self.url(), "-D", ADMIN, "-w", PASSWORD, "-f"]).arg(&file);
+        let output = run(&mut command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}\n{input}", tool);
+    }
+}

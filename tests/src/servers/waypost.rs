@@ -1,0 +1,90 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Background, run};
+
+/// The program under test, as it was built.
+const PROGRAM: &str = "waypost";
+
+/// A Waypost with a configuration of its own.
+#[derive(Debug)]
+pub struct Waypost {
+    process: Background,
+    folder: TempDir,
+}
+
+impl Waypost {
+    /// Writes `configuration` and `files` into a folder of their own and serves it. Comes back
+    /// when Waypost says that it is ready.
+    pub fn start(configuration: &str, files: &[(&str, &str)]) -> Self {
+        let folder = folder(configuration, files);
+        let path = folder.path();
+        let mut command = Command::new(program());
+        command.arg("run").arg("--config").arg(path.join("waypost.toml"));
+        let mut process = Background::start(PROGRAM, &mut command, path);
+        process.wait_for_log("ready");
+        Self { process, folder }
+    }
+
+    /// Where its configuration lies.
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.path().join("waypost.toml")
+    }
+
+    /// A file beside its configuration.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Background {
+        &mut self.process
+    }
+
+    /// Has it load its configuration anew.
+    pub fn reload(&mut self) {
+        self.process.signal(Signal::HUP);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.process.signal(Signal::TERM);
+        self.process.wait(Duration::from_secs(40))
+    }
+
+    /// Runs a command of the program to its end, with a configuration of its own.
+    pub fn command(arguments: &[&str], configuration: &str, files: &[(&str, &str)]) -> Output {
+        let folder = folder(configuration, files);
+        let mut command = Command::new(program());
+        command.args(arguments).arg("--config").arg(folder.path().join("waypost.toml"));
+        run(&mut command)
+    }
+}
+
+fn folder(configuration: &str, files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::Builder::new().prefix("waypost-").tempdir().unwrap();
+    fs::write(folder.path().join("waypost.toml"), configuration).unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+/// The program lies two folders above the test.
+pub(crate) fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let program = folder.join(PROGRAM);
+    assert!(program.exists(), "{} is missing: cargo build -p waypost", program.display());
+    program
+}
