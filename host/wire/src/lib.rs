@@ -2,7 +2,9 @@
 
 #[doc(hidden)]
 pub mod fuzz;
+pub mod imap;
 pub mod line;
 pub mod login;
+pub mod pop3;
 pub mod proxy;
 pub mod sasl;
