@@ -156,14 +156,14 @@ async fn read_header(
         Err(error) => error,
     };
     // A balancer that only looks whether anybody is there is no cause for a log line.
-    if !matches!(error, HeaderError::Probe) {
-        if let Some(suppressed) = shared.header_errors.pass(Instant::now()) {
-            tracing::warn!(
-                target: "waypost::listener",
-                listener = &*shared.settings.name, %peer, %error, suppressed,
-                "a peer of proxy-protocol-from sent no usable PROXY header"
-            );
-        }
+    if !matches!(error, HeaderError::Probe)
+        && let Some(suppressed) = shared.header_errors.pass(Instant::now())
+    {
+        tracing::warn!(
+            target: "waypost::listener",
+            listener = &*shared.settings.name, %peer, %error, suppressed,
+            "a peer of proxy-protocol-from sent no usable PROXY header"
+        );
     }
     Err(match error {
         HeaderError::Invalid(invalid) => Refused::Header(invalid),
@@ -171,4 +171,3 @@ async fn read_header(
         HeaderError::Probe | HeaderError::Closed | HeaderError::Io(_) => Refused::HeaderEnded,
     })
 }
-

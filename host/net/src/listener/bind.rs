@@ -96,9 +96,7 @@ fn explanation(error: &io::Error, address: SocketAddr) -> String {
         Some(Errno::AFNOSUPPORT) if address.is_ipv6() => {
             format!("this machine has no IPv6; bind 0.0.0.0:{port} instead")
         }
-        Some(Errno::MFILE | Errno::NFILE) => {
-            "no descriptor is left; raise LimitNOFILE".to_owned()
-        }
+        Some(Errno::MFILE | Errno::NFILE) => "no descriptor is left; raise LimitNOFILE".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -149,9 +147,7 @@ pub fn bind(
 }
 
 /// Whose each address is. With port 0 the system chooses, each time another.
-fn owners(
-    listeners: &[Arc<ListenerSettings>],
-) -> Result<HashMap<SocketAddr, Arc<str>>, BindError> {
+fn owners(listeners: &[Arc<ListenerSettings>]) -> Result<HashMap<SocketAddr, Arc<str>>, BindError> {
     let mut owners = HashMap::new();
     for settings in listeners {
         for address in settings.bind.iter().filter(|address| address.port() != 0) {
@@ -172,11 +168,8 @@ impl Bound {
         address: SocketAddr,
         socket: TcpListener,
     ) -> Result<(), BindError> {
-        let failed = |source| BindError::Address {
-            listener: shared.settings.name.clone(),
-            address,
-            source,
-        };
+        let failed =
+            |source| BindError::Address { listener: shared.settings.name.clone(), address, source };
         socket::tune(&socket).map_err(failed)?;
         let only_v6 = address.is_ipv6() && SockRef::from(&socket).only_v6().unwrap_or(false);
         self.own.add(address, only_v6);
@@ -194,11 +187,8 @@ impl Bound {
         address: SocketAddr,
         owners: &HashMap<SocketAddr, Arc<str>>,
     ) -> Result<(), BindError> {
-        let failed = |source| BindError::Address {
-            listener: shared.settings.name.clone(),
-            address,
-            source,
-        };
+        let failed =
+            |source| BindError::Address { listener: shared.settings.name.clone(), address, source };
         // An IPv4 socket of our own on the same port is the only reason not to serve both families.
         let only_v6 = address.is_ipv6()
             && address.ip().is_unspecified()

@@ -31,7 +31,9 @@ pub enum InheritError {
     #[error("LISTEN_FDS is {0:?} where a small number is expected; this is the service manager's")]
     Count(String),
     /// A descriptor that is closed, a datagram or Unix socket, or not listening.
-    #[error("descriptor {number} ({name}) from the service manager is no listening TCP socket; use ListenStream= with an address and a port")]
+    #[error(
+        "descriptor {number} ({name}) from the service manager is no listening TCP socket; use ListenStream= with an address and a port"
+    )]
     NotListening {
         /// The descriptor.
         number: RawFd,
@@ -39,7 +41,9 @@ pub enum InheritError {
         name: String,
     },
     /// A socket that nobody wants is a socket that hangs its clients.
-    #[error("the service manager handed over {address} ({name}), and no listener is bound to it or bears its name; add one, or remove it from the socket unit")]
+    #[error(
+        "the service manager handed over {address} ({name}), and no listener is bound to it or bears its name; add one, or remove it from the socket unit"
+    )]
     Unclaimed {
         /// Where the socket listens.
         address: SocketAddr,
@@ -114,11 +118,7 @@ impl Inherited {
 }
 
 impl InheritedSocket {
-    fn new(
-        number: RawFd,
-        name: Option<String>,
-        descriptor: OwnedFd,
-    ) -> Result<Self, InheritError> {
+    fn new(number: RawFd, name: Option<String>, descriptor: OwnedFd) -> Result<Self, InheritError> {
         let not_listening = || InheritError::NotListening {
             number,
             name: name.clone().unwrap_or_else(|| "without name".to_owned()),
