@@ -2,6 +2,9 @@
 
 pub mod backend;
 mod buffers;
+mod clock;
+pub mod connect;
+pub mod health;
 pub mod limits;
 pub mod listener;
 pub mod metrics;
@@ -10,10 +13,15 @@ mod own;
 pub mod privileges;
 pub mod proxy_header;
 mod rate;
+pub mod relay;
+pub mod resolve;
+pub mod session;
 mod socket;
 pub mod stream;
 pub mod tls;
 
 pub use metrics::Metrics;
 pub use own::OwnListeners;
+pub use relay::{Leg, relay};
+pub use session::{SessionRecord, SessionTable};
 pub use stream::Stream;

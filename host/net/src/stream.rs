@@ -144,6 +144,27 @@ impl Stream {
     }
 }
 
+// What the relay needs besides.
+impl Stream {
+    /// Ends the sending half without close_notify, where there is one to be missed.
+    pub(crate) fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(tls) => tls.poll_cut(cx),
+            Self::Tcp(_) | Self::Memory(_) => self.poll_shutdown(cx),
+        }
+    }
+
+    /// How many bytes wait for the socket.
+    pub(crate) fn unsent(&self) -> usize {
+        if let Self::Tls(tls) = self { tls.unsent() } else { 0 }
+    }
+
+    /// How many bytes have come from the socket and not been read.
+    pub(crate) fn unread(&self) -> usize {
+        if let Self::Tls(tls) = self { tls.unread() } else { 0 }
+    }
+}
+
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
         Self::Tcp(tcp)

@@ -21,8 +21,6 @@ pub use connector::{Connector, ConnectorError, ConnectorSettings, Roots};
 pub use error::{CertificateProblem, TlsError};
 pub use stream::TlsStream;
 
-pub(crate) use stream::BATCH;
-
 /// The oldest version of TLS that is spoken. Older ones than 1.2 are never (RFC 8996).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MinimumVersion {

@@ -193,11 +193,6 @@ impl TlsStream {
         }
     }
 
-    /// How many bytes wait here for either side, partial records included.
-    pub(crate) fn held(&self) -> usize {
-        self.incoming.len() + self.plaintext.len() + self.outgoing.len()
-    }
-
     /// How many bytes wait for the socket.
     pub(crate) fn unsent(&self) -> usize {
         self.outgoing.len()

@@ -9,9 +9,12 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use waypost_model::Host;
+use waypost_model::{Host, Protocol};
 use waypost_net::Stream;
+use waypost_net::relay::{Leg, Relay, RelayEnd, relay};
+use waypost_net::session::{SessionKind, SessionRecord, SessionTable};
 use waypost_net::tls::{
     Acceptor, AcceptorSettings, CertificateFiles, Certificates, Connector, ConnectorSettings,
     MinimumVersion, Roots, TlsError,
@@ -132,4 +135,82 @@ pub(crate) async fn read_to_end(stream: &mut Stream) -> std::io::Result<Vec<u8>>
 /// Bytes that repeat only after a long time, so that a gap or a swap shows.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+}
+
+/// What a leg is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Tcp,
+    Tls,
+}
+
+/// A relay with somebody at either end.
+pub(crate) struct Rig<R = JoinHandle<RelayEnd>> {
+    pub(crate) client: Stream,
+    pub(crate) backend: Stream,
+    pub(crate) relay: R,
+    pub(crate) table: SessionTable,
+    pub(crate) id: u64,
+}
+
+impl Rig {
+    pub(crate) async fn new(client: Kind, backend: Kind) -> Self {
+        Self::with_pending(client, backend, b"", b"").await
+    }
+
+    pub(crate) async fn with_pending(
+        client: Kind,
+        backend: Kind,
+        from_client: &[u8],
+        from_backend: &[u8],
+    ) -> Self {
+        let Rig { client, backend, relay, table, id } =
+            Rig::<Relay>::assemble(client, backend, from_client, from_backend).await;
+        Self { client, backend, relay: tokio::spawn(relay), table, id }
+    }
+
+    pub(crate) async fn unstarted(client: Kind, backend: Kind) -> Rig<Relay> {
+        Rig::<Relay>::assemble(client, backend, b"", b"").await
+    }
+}
+
+impl Rig<Relay> {
+    async fn assemble(
+        client: Kind,
+        backend: Kind,
+        from_client: &[u8],
+        from_backend: &[u8],
+    ) -> Self {
+        // Towards the client Waypost accepts, towards the back end it connects.
+        let (client, client_leg) = pair(client).await;
+        let (backend_leg, backend) = pair(backend).await;
+        let (table, record) = record();
+        let id = record.id();
+        let client_leg = Leg { stream: client_leg, pending: from_client.to_vec() };
+        let backend_leg = Leg { stream: backend_leg, pending: from_backend.to_vec() };
+        Self { client, backend, relay: relay(client_leg, backend_leg, record), table, id }
+    }
+}
+
+/// Two ends of a connection: who connected, who accepted.
+async fn pair(kind: Kind) -> (Stream, Stream) {
+    match kind {
+        Kind::Tcp => {
+            let (near, far) = tcp_pair().await;
+            (near.into(), far.into())
+        }
+        Kind::Tls => tls_pair().await,
+    }
+}
+
+/// A table with one session in it.
+pub(crate) fn record() -> (SessionTable, SessionRecord) {
+    let table = SessionTable::new();
+    let kind = Arc::new(SessionKind {
+        listener: "test".into(),
+        protocol: Protocol::Imap,
+        idle_limit: Duration::from_secs(60),
+    });
+    let record = table.open(&kind, "192.0.2.1:4242".parse().unwrap());
+    (table, record)
 }
