@@ -1,1 +1,29 @@
 //! Policies: load, configure and ask WebAssembly components. The only crate that knows WebAssembly.
+//!
+//! A [`Host`] holds the engine, once for each process. A [`Policy`] is a plugin with its settings
+//! and its grants; [`Policy::decide`] asks it one question in a fresh instance, under the
+//! [`Limits`] of the policy, and returns what came of it in the words of `waypost-model`. Nothing
+//! of Wasmtime and nothing of the guest's types is seen from outside.
+
+mod bindings;
+mod breaker;
+mod clock;
+mod decide;
+mod fault;
+mod guest;
+mod host;
+mod load;
+mod metrics;
+mod output;
+mod policy;
+mod settings;
+mod targets;
+mod text;
+
+pub use breaker::BreakerState;
+pub use host::{AddressForm, EngineSettings, Host, HostError};
+pub use load::LoadError;
+pub use metrics::Metrics;
+pub use policy::Policy;
+pub use settings::{GrantedDirectory, Limits, PluginSource, PolicySettings};
+pub use targets::{PatternError, PatternFault, TargetPatterns};

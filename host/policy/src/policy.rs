@@ -1,0 +1,99 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+use crate::breaker::{Breaker, BreakerState};
+use crate::guest::LogGate;
+use crate::host::{Host, Inner};
+use crate::load::{LoadError, Prepared, hex, load};
+use crate::metrics::PolicyMetrics;
+use crate::settings::GrantedDirectory;
+use crate::{Limits, PolicySettings, TargetPatterns};
+
+/// A plugin with its settings and its grants, ready to be asked.
+pub struct Policy {
+    pub(crate) name: Arc<str>,
+    pub(crate) host: Arc<Inner>,
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) directories: Arc<[GrantedDirectory]>,
+    pub(crate) targets: TargetPatterns,
+    pub(crate) limits: Limits,
+    pub(crate) turns: Semaphore,
+    pub(crate) breaker: Breaker,
+    pub(crate) gate: Arc<LogGate>,
+    pub(crate) metrics: PolicyMetrics,
+}
+
+impl Policy {
+    /// Reads, checks, compiles and configures the plugin.
+    ///
+    /// Blocks for as long as that takes: tens of milliseconds for a small plugin, seconds for an
+    /// interpreter, up to `configure_wall` for `configure`. Call it where blocking is allowed. It
+    /// needs no runtime. What a living policy of the same host has loaded from the same bytes and
+    /// settings is not compiled again.
+    ///
+    /// # Errors
+    /// Whatever stands against it, for the operator.
+    pub fn load(host: &Host, settings: PolicySettings) -> Result<Self, LoadError> {
+        let host = host.inner().clone();
+        let metrics = host.metrics.of_policy(&settings.name);
+        let gate = Arc::new(LogGate::new(metrics.clone()));
+        let prepared = load(&host, &settings, &gate)?;
+        metrics.breaker(BreakerState::Closed);
+        Ok(Self {
+            name: settings.name,
+            prepared,
+            directories: settings.directories.into(),
+            targets: settings.targets,
+            turns: Semaphore::new(settings.limits.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            limits: settings.limits,
+            breaker: Breaker::new(),
+            gate,
+            metrics,
+            host,
+        })
+    }
+
+    /// The name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The SHA-256 of the component, in hexadecimal.
+    pub fn digest(&self) -> String {
+        hex(&self.prepared.digest)
+    }
+
+    /// Whether decisions start from the memory that `configure` left. If not, `configure` runs at
+    /// the start of each.
+    pub fn is_snapshot(&self) -> bool {
+        self.prepared.settings.is_none()
+    }
+
+    /// What the policy may name as a target; the connector checks resolved addresses against it.
+    pub fn targets(&self) -> &TargetPatterns {
+        &self.targets
+    }
+
+    /// Whether the breaker holds the policy back.
+    pub fn breaker_state(&self) -> BreakerState {
+        self.breaker.state(Instant::now())
+    }
+
+    /// Lets the policy be asked again at once.
+    pub fn reset_breaker(&self) {
+        self.breaker.reset();
+        self.metrics.breaker(BreakerState::Closed);
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.name)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}

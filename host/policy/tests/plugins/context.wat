@@ -1,0 +1,11 @@
+;; Reads the getter whose name the test provides; then passes.
+(module
+  (import "waypost:policy/types@0.1.0" "[method]context.@GETTER@" (func $get @SIGNATURE@))
+  @include common.inc
+  @include content.inc
+  (func (export "waypost:policy/mapping@0.1.0#route")
+    (param i32 i32 i32 i32 i32 i32 i32) (param $context i32) (result i32)
+    @CALL@
+    (i32.store8 (i32.const 1028) (i32.const 2))
+    (call $forget (local.get 7))
+    (i32.const 1024)))

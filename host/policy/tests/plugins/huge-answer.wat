@@ -1,0 +1,14 @@
+;; Refuses with a text of 32 MiB.
+(module
+  @include common.inc
+  @include content.inc
+  (func (export "waypost:policy/mapping@0.1.0#route")
+    (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (drop (memory.grow (i32.const 512)))
+    (memory.fill (i32.const 131072) (i32.const 0x61) (i32.const 33554432))
+    (i32.store (i32.const 1028) (i32.const 1))
+    (i32.store (i32.const 1032) (i32.const 3))
+    (i32.store (i32.const 1036) (i32.const 131072))
+    (i32.store (i32.const 1040) (i32.const 33554432))
+    (call $forget (local.get 7))
+    (i32.const 1024)))

@@ -1,0 +1,9 @@
+;; Never comes to life.
+(module
+  @include common.inc
+  @include content.inc
+  (func $start (loop $again (br $again)))
+  (start $start)
+  (func (export "waypost:policy/mapping@0.1.0#route")
+    (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    unreachable))
