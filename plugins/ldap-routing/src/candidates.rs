@@ -24,7 +24,7 @@ pub(crate) fn choose(page: &Page, host_field: &str, use_first: bool) -> Result<F
     let seen = page.entries.len();
     match candidates.as_slice() {
         [] if !page.complete => Err(Failure::BadData(format!(
-            "more than {seen} entries match, and none of these has {host_field}"
+            "more entries match than came ({seen}), and none of these has {host_field}"
         ))),
         [] => Ok(match page.entries.first() {
             Some(entry) => Found::NoHost(entry.dn.clone()),
@@ -32,10 +32,10 @@ pub(crate) fn choose(page: &Page, host_field: &str, use_first: bool) -> Result<F
         }),
         [only] if page.complete => Ok(Found::Hosts(only.clone(), None)),
         [_] if !use_first => Err(Failure::BadData(format!(
-            "more than {seen} entries match: whether they all name the same host cannot be told"
+            "more entries match than came ({seen}): whether all name one host cannot be told"
         ))),
         [first] => {
-            let warning = format!("more than {seen} entries match: {first} is the first's");
+            let warning = format!("more entries match than came ({seen}): took {first}");
             Ok(Found::Hosts(first.clone(), Some(warning)))
         }
         [first, ..] if use_first => {

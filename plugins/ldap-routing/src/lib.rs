@@ -10,7 +10,7 @@
 //! | `fallback-hosts` | `[]` | hosts that answer for what `fallback-on` lists |
 //! | `fallback-on` | `["no-entry", "no-host-field"]` with hosts | also `directory-unavailable` |
 //! | `no-entry` | `"refuse"` | what an unknown address means: `"refuse"` or `"pass"` |
-//! | `recipient-delimiter` | `"+"` | where a sub-address starts; `""`: nowhere |
+//! | `recipient-delimiter` | `"+"` | the character at which a tag starts; `""`: none does |
 //! | `catch-all` | `false` | ask for `@domain` where the address itself is unknown |
 //! | `alias-domains` | `{}` | domain → the domain under which its users are looked up |
 //!

@@ -1,16 +1,14 @@
-use std::collections::BTreeMap;
-
 use waypost_sdk::{Lookup, Subject};
 
 /// How an address becomes the names that the directory is asked for.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// Where a sub-address starts; not empty.
-    pub(crate) delimiter: Option<String>,
+    /// Where a sub-address starts.
+    pub(crate) delimiter: Option<char>,
     /// Whether `@domain` is asked for last.
     pub(crate) catch_all: bool,
-    /// Alias → canonical domain, both in lower case.
-    pub(crate) alias_domains: BTreeMap<String, String>,
+    /// Alias → canonical domain, both in lower case, sorted.
+    pub(crate) alias_domains: Vec<(String, String)>,
 }
 
 impl Names {
@@ -35,12 +33,14 @@ impl Names {
     }
 
     fn canonical(&self, lookup: &Lookup) -> Option<&str> {
-        self.alias_domains.get(&lookup.domain).map(String::as_str)
+        let by_alias = |(alias, _): &(String, String)| alias.cmp(&lookup.domain);
+        let index = self.alias_domains.binary_search_by(by_alias).ok()?;
+        self.alias_domains.get(index).map(|(_, canonical)| canonical.as_str())
     }
 
     /// What stands before the tag (RFC 5233). A delimiter in first place starts no tag.
     fn without_tag<'a>(&self, local_part: &'a str) -> Option<&'a str> {
-        let (user, _tag) = local_part.split_once(self.delimiter.as_deref()?)?;
+        let (user, _tag) = local_part.split_once(self.delimiter?)?;
         (!user.is_empty()).then_some(user)
     }
 }

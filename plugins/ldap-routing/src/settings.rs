@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
-
 use waypost_sdk::template::Placeholder;
-use waypost_sdk::{Base, Filter, HostList, HostPort, Place, Setting, Settings, Value};
+use waypost_sdk::{
+    Base, Filter, HostList, HostPort, Place, Setting, Settings, Table, Value, pointer,
+};
 
 use crate::names::Names;
 use crate::policy::{Condition, Fallback, LdapRouting, NoEntry};
@@ -64,35 +64,44 @@ fn read_absence(settings: &mut Settings) -> (NoEntry, Option<Fallback>) {
     (no_entry.unwrap_or(NoEntry::Refuse), fallback)
 }
 
-fn read_delimiter(settings: &mut Settings) -> Option<String> {
+fn read_delimiter(settings: &mut Settings) -> Option<char> {
     let Some(delimiter) = settings.optional::<String>("recipient-delimiter") else {
-        return Some("+".into());
+        return Some('+');
     };
-    if delimiter.contains(|c: char| c == '@' || c.is_control()) {
-        settings.problem("/recipient-delimiter", "no local part has an @ or a control character");
+    let mut characters = delimiter.chars();
+    match (characters.next(), characters.next()) {
+        (None, _) => None,
+        (Some(delimiter), None) if delimiter != '@' && !delimiter.is_control() => Some(delimiter),
+        _ => {
+            let message = format!(
+                "one character that a local part can have was expected, or \"\" for none, \
+                 here is {delimiter:?}"
+            );
+            settings.problem("/recipient-delimiter", message);
+            None
+        }
     }
-    (!delimiter.is_empty()).then_some(delimiter)
 }
 
 /// Alias → canonical domain. One step only: an alias of an alias would be looked up under a domain
 /// that the operator calls an alias.
-fn read_alias_domains(settings: &mut Settings) -> BTreeMap<String, String> {
-    let written: BTreeMap<String, DomainName> =
-        settings.optional("alias-domains").unwrap_or_default();
-    let mut aliases = BTreeMap::new();
-    for (key, DomainName(canonical)) in &written {
-        let place = format!("/alias-domains/{}", key.replace('~', "~0").replace('/', "~1"));
-        match DomainName::new(key) {
-            None => settings.problem(place, format!("the key {key:?} is not {}", DomainName::WHAT)),
-            Some(DomainName(alias)) => {
-                let is_alias =
-                    |other: &String| DomainName::new(other).is_some_and(|d| d.0 == *canonical);
-                if written.keys().any(is_alias) {
-                    settings.problem(place, format!("{canonical} is an alias itself"));
-                } else if aliases.insert(alias, canonical.clone()).is_some() {
-                    settings.problem(place, "this domain is listed twice");
-                }
-            }
+fn read_alias_domains(settings: &mut Settings) -> Vec<(String, String)> {
+    let written: Table<DomainName> = settings.optional("alias-domains").unwrap_or_default();
+    let mut aliases: Vec<(String, String)> = Vec::new();
+    let is_alias = |domain: &str| written.0.iter().any(|(key, _)| key.eq_ignore_ascii_case(domain));
+    for (key, DomainName(canonical)) in &written.0 {
+        let place = pointer("/alias-domains", key);
+        let Some(DomainName(alias)) = DomainName::new(key) else {
+            settings.problem(place, format!("the key {key:?} is not {}", DomainName::WHAT));
+            continue;
+        };
+        if is_alias(canonical) {
+            settings.problem(place, format!("{canonical} is listed as an alias itself"));
+            continue;
+        }
+        match aliases.binary_search_by(|(other, _)| other.cmp(&alias)) {
+            Ok(_) => settings.problem(place, format!("{alias} is listed twice")),
+            Err(index) => aliases.insert(index, (alias, canonical.clone())),
         }
     }
     aliases

@@ -9,6 +9,9 @@ pub struct AttributeName(String);
 impl AttributeName {
     /// The text, or `None` where it describes no single attribute; `*` and `+` do not.
     pub fn new(text: &str) -> Option<Self> {
+        if text.len() > 255 {
+            return None;
+        }
         let mut parts = text.split(';');
         let kind = parts.next()?;
         let is_kind = if kind.starts_with(|c: char| c.is_ascii_digit()) {

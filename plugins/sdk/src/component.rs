@@ -13,17 +13,18 @@ use crate::{
 #[macro_export]
 macro_rules! export {
     ($policy:ty) => {
+        impl $crate::Exported for $policy {
+            fn slot() -> &'static ::std::sync::OnceLock<Self> {
+                static SLOT: ::std::sync::OnceLock<$policy> = ::std::sync::OnceLock::new();
+                &SLOT
+            }
+        }
+
+        // Only there: a native linker does not take the names of a component's exports.
+        #[cfg(target_family = "wasm")]
         #[expect(unsafe_code, reason = "the exported functions of a component, as generated")]
         const _: () = {
             type Component = $crate::Plugin<$policy>;
-
-            impl $crate::Exported for $policy {
-                fn slot() -> &'static ::std::sync::OnceLock<Self> {
-                    static SLOT: ::std::sync::OnceLock<$policy> = ::std::sync::OnceLock::new();
-                    &SLOT
-                }
-            }
-
     $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };

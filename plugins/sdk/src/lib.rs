@@ -56,5 +56,5 @@ pub use host::{Client, Directory, Host};
 pub use hosts::{HostError, HostList, HostPort, MAX_TARGETS};
 pub use policy::{Policy, pass, refuse, route};
 pub use serde_json::Value;
-pub use settings::{Place, Setting, Settings};
+pub use settings::{Place, Setting, Settings, Table, pointer};
 pub use template::{Base, Filter, Parameters, Subject, TemplateError};

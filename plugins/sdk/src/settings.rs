@@ -1,6 +1,4 @@
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{Policy, Problem};
 
@@ -10,7 +8,7 @@ use crate::{Policy, Problem};
 /// 6901), and at the end every key that nobody asked for becomes one too.
 #[derive(Debug)]
 pub struct Settings {
-    unread: Map<String, Value>,
+    unread: Vec<(String, Value)>,
     problems: Vec<Problem>,
 }
 
@@ -35,7 +33,9 @@ impl Settings {
     fn parse(json: &str) -> Result<Self, Vec<Problem>> {
         let problem = |message| Err(vec![Problem { path: String::new(), message }]);
         match serde_json::from_str(json) {
-            Ok(Value::Object(unread)) => Ok(Self { unread, problems: Vec::new() }),
+            Ok(Value::Object(table)) => {
+                Ok(Self { unread: table.into_iter().collect(), problems: Vec::new() })
+            }
             Ok(other) => problem(format!("a table was expected, here is {}", kind(&other))),
             Err(error) => problem(format!("the settings are not JSON: {error}")),
         }
@@ -43,7 +43,7 @@ impl Settings {
 
     /// The value of a key that must be there; `None` after a problem.
     pub fn required<T: Setting>(&mut self, key: &str) -> Option<T> {
-        if !self.unread.contains_key(key) {
+        if !self.unread.iter().any(|(unread, _)| unread == key) {
             self.problem(pointer("", key), "this setting is required");
             return None;
         }
@@ -52,7 +52,8 @@ impl Settings {
 
     /// The value of a key; `None` where it is not there or a problem.
     pub fn optional<T: Setting>(&mut self, key: &str) -> Option<T> {
-        let value = self.unread.remove(key)?;
+        let index = self.unread.iter().position(|(unread, _)| unread == key)?;
+        let (_, value) = self.unread.swap_remove(index);
         T::read(&value, &mut Place { pointer: pointer("", key), problems: &mut self.problems })
     }
 
@@ -63,8 +64,8 @@ impl Settings {
     }
 
     fn name_unknown_keys(&mut self) {
-        for key in std::mem::take(&mut self.unread).keys() {
-            self.problem(pointer("", key), "there is no such setting");
+        for (key, _) in std::mem::take(&mut self.unread) {
+            self.problem(pointer("", &key), "there is no such setting");
         }
     }
 }
@@ -139,36 +140,43 @@ impl Setting for u32 {
 impl<T: Setting> Setting for Vec<T> {
     fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
         let Some(items) = value.as_array() else { return place.expected("a list", value) };
-        let mut read = Some(Self::new());
-        for (index, item) in items.iter().enumerate() {
-            let item = T::read(item, &mut place.child(&index.to_string()));
-            read = read.zip(item).map(|(mut read, item)| {
-                read.push(item);
-                read
-            });
-        }
-        read
+        let read = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| T::read(item, &mut place.child(&index.to_string())));
+        collect_all(read)
     }
 }
 
-/// A table with keys of the operator's own choosing. Every member is read.
-impl<T: Setting> Setting for BTreeMap<String, T> {
+/// A table with keys of the operator's own choosing, in the order of the keys. Every member is
+/// read, whether or not one before it was a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table<T>(pub Vec<(String, T)>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Setting> Setting for Table<T> {
     fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
         let Some(members) = value.as_object() else { return place.expected("a table", value) };
-        let mut read = Some(Self::new());
-        for (key, member) in members {
-            let member = T::read(member, &mut place.child(key));
-            read = read.zip(member).map(|(mut read, member)| {
-                read.insert(key.clone(), member);
-                read
-            });
-        }
-        read
+        let read = members.iter().map(|(key, member)| {
+            T::read(member, &mut place.child(key)).map(|member| (key.clone(), member))
+        });
+        collect_all(read).map(Self)
     }
 }
 
-/// The pointer of the member `key` of what `parent` points to (RFC 6901 section 3).
-fn pointer(parent: &str, key: &str) -> String {
+/// The items, or `None` where one is missing; unlike `collect`, it looks at all of them.
+fn collect_all<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let items: Vec<_> = items.collect();
+    items.into_iter().collect()
+}
+
+/// The JSON pointer of the member `key` of what `parent` points to (RFC 6901 section 3).
+pub fn pointer(parent: &str, key: &str) -> String {
     format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

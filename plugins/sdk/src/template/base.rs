@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use super::lexer::{Lexer, Token};
 use super::{Parameters, Piece, Placeholder, TemplateError, push_literal, push_text, uses};
-use crate::{Place, Setting, Value};
+use crate::{AttributeName, Place, Setting, Value};
 
 /// A distinguished name (RFC 4514) with placeholders in the values of its components.
 ///
@@ -18,7 +18,7 @@ impl Base {
             match piece {
                 Piece::Text(literal) => text.push_str(literal),
                 Piece::Placeholder(Placeholder::Components) => {
-                    fill_components(parameters, &mut text)
+                    parameters.write_components(&mut text)
                 }
                 Piece::Placeholder(placeholder) => parameters.write(*placeholder, &mut text),
             }
@@ -29,14 +29,6 @@ impl Base {
     /// Whether the placeholder occurs.
     pub fn uses(&self, placeholder: Placeholder) -> bool {
         uses(&self.0, placeholder)
-    }
-}
-
-/// Writes `dc={0},dc={1}`, one for each label of the domain.
-fn fill_components(parameters: &mut Parameters<'_>, text: &mut String) {
-    for (index, label) in parameters.subject.domain.split('.').enumerate() {
-        text.push_str(if index == 0 { "dc=" } else { ",dc=" });
-        parameters.write_value(label.into(), text);
     }
 }
 
@@ -68,14 +60,14 @@ impl Parser {
     /// `distinguishedName = relativeDistinguishedName *( COMMA relativeDistinguishedName )`
     fn name(&mut self) -> Result<(), TemplateError> {
         loop {
-            self.lexer.skip_spaces();
+            self.lexer.skip_space();
             if self.lexer.peek() == Some(Token::Placeholder(Placeholder::Components)) {
                 self.lexer.take();
                 self.pieces.push(Piece::Placeholder(Placeholder::Components));
             } else {
                 self.relative_name()?;
             }
-            self.lexer.skip_spaces();
+            self.lexer.skip_space();
             if self.lexer.peek().is_none() {
                 return Ok(());
             }
@@ -89,13 +81,14 @@ impl Parser {
     /// `relativeDistinguishedName = attributeTypeAndValue *( PLUS attributeTypeAndValue )`
     fn relative_name(&mut self) -> Result<(), TemplateError> {
         loop {
-            self.lexer.skip_spaces();
-            let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-            let attribute = self.lexer.take_while(part);
-            if attribute.is_empty() {
-                return self.lexer.expected("an attribute, such as \"dc\", or %s");
+            self.lexer.skip_space();
+            // An attribute of a name has no options (RFC 4514 section 2.3).
+            let in_attribute = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+            let attribute = self.lexer.take_while(in_attribute);
+            if AttributeName::new(&attribute).is_none() {
+                return self.lexer.expected("an attribute in front, such as \"dc\", or %s");
             }
-            self.lexer.skip_spaces();
+            self.lexer.skip_space();
             if !self.lexer.take_if('=') {
                 return self.lexer.expected("'='");
             }
@@ -111,61 +104,50 @@ impl Parser {
 
     /// `attributeValue = string / hexstring`, without the second.
     fn value(&mut self) -> Result<(), TemplateError> {
-        self.lexer.skip_spaces();
+        self.lexer.skip_space();
         if self.lexer.at('#') {
-            return self.lexer.error(r"at the start of a value, # is written \23");
+            return self.lexer.unescaped('#', r"\23 at the start");
         }
         if matches!(self.lexer.peek(), None | Some(Token::Literal(',' | '+'))) {
             return self.lexer.expected("a value");
         }
         loop {
             let spaces = self.lexer.take_while(|c| c == ' ');
-            match self.lexer.peek() {
-                None | Some(Token::Literal(',' | '+')) => return Ok(()),
-                _ => push_text(&mut self.pieces, &spaces),
+            if !matches!(self.lexer.peek(), None | Some(Token::Literal(',' | '+'))) {
+                push_text(&mut self.pieces, &spaces);
             }
             match self.lexer.peek() {
-                Some(Token::Placeholder(Placeholder::Components)) => {
-                    return self
-                        .lexer
-                        .error("%s stands for whole components: put it between commas");
-                }
+                None | Some(Token::Literal(',' | '+')) => return Ok(()),
                 Some(Token::Literal(special @ ('"' | ';' | '<' | '>'))) => {
-                    return self
-                        .lexer
-                        .error(format!(r"in a value, {special} is written \{special}"));
+                    return self.lexer.unescaped(special, &format!("\\{special}"));
                 }
                 Some(Token::Literal('\\')) => self.escape()?,
                 Some(Token::Literal(literal)) => {
-                    self.lexer.take();
+                    self.lexer.take_printable()?;
                     push_literal(&mut self.pieces, literal);
+                }
+                Some(Token::Placeholder(Placeholder::Components)) => {
+                    let message = "%s stands for whole components: it stands between commas";
+                    return self.lexer.error(message);
                 }
                 Some(Token::Placeholder(placeholder)) => {
                     self.lexer.take();
                     self.pieces.push(Piece::Placeholder(placeholder));
                 }
-                None => return Ok(()),
             }
         }
     }
 
     /// `pair = ESC ( ESC / special / hexpair )`
     fn escape(&mut self) -> Result<(), TemplateError> {
-        self.lexer.take();
-        push_text(&mut self.pieces, r"\");
-        if let Some(Token::Literal(special)) = self.lexer.peek()
-            && r##" "#+,;<=>\"##.contains(special)
-        {
-            self.lexer.take();
-            push_literal(&mut self.pieces, special);
+        if let Some([high, low]) = self.lexer.take_hex_pair() {
+            push_text(&mut self.pieces, &format!("\\{high}{low}"));
             return Ok(());
         }
-        let Some([high, low]) = self.lexer.take_hex_pair() else {
-            return self
-                .lexer
-                .error(r"a special character or two hexadecimal digits were expected behind \");
+        let Some(special) = self.lexer.take_escaped(r##" "#+,;<=>\"##) else {
+            return self.lexer.expected(r"\ with a special character or two hexadecimal digits");
         };
-        push_text(&mut self.pieces, &format!("{high}{low}"));
+        push_text(&mut self.pieces, &format!("\\{special}"));
         Ok(())
     }
 }

@@ -2,10 +2,12 @@ use std::str::FromStr;
 
 use super::lexer::{Lexer, Token};
 use super::{Parameters, Piece, Placeholder, TemplateError, push_literal, push_text, uses};
-use crate::{Place, Setting, Value};
+use crate::{AttributeName, Place, Setting, Value};
 
-/// How deep parentheses may nest. Deeper filters are a slip, and recursion has a stack to fit in.
-const MAX_DEPTH: usize = 32;
+/// How deep filters may be nested; the host's own limit.
+const MAX_DEPTH: usize = 16;
+/// The most filters in one filter; the host's own limit.
+const MAX_FILTERS: usize = 256;
 
 /// A search filter (RFC 4515) with placeholders in its assertion values.
 ///
@@ -37,16 +39,16 @@ impl FromStr for Filter {
     type Err = TemplateError;
 
     fn from_str(text: &str) -> Result<Self, TemplateError> {
-        let mut parser = Parser { lexer: Lexer::new(text)?, pieces: Vec::new() };
-        parser.lexer.skip_spaces();
+        let mut parser = Parser { lexer: Lexer::new(text)?, pieces: Vec::new(), filters: 0 };
+        parser.lexer.skip_space();
         if parser.lexer.at('(') {
             parser.filter(0)?;
         } else {
             push_text(&mut parser.pieces, "(");
-            parser.component(0)?;
+            parser.component(1)?;
             push_text(&mut parser.pieces, ")");
         }
-        parser.lexer.skip_spaces();
+        parser.lexer.skip_space();
         match parser.lexer.peek() {
             None => Ok(Self(parser.pieces)),
             Some(_) => parser.lexer.expected("the end of the filter"),
@@ -61,21 +63,25 @@ impl Setting for Filter {
     }
 }
 
-/// The grammar of RFC 4515 section 3, one function for a rule. Spaces between filters are taken
-/// and left out, as most servers do.
+/// The grammar of RFC 4515 section 3, one function for a rule. White space between filters, which
+/// the host would skip, is left out.
 struct Parser {
     lexer: Lexer,
     pieces: Vec<Piece>,
+    filters: usize,
 }
 
 impl Parser {
     /// `filter = LPAREN filtercomp RPAREN`
     fn filter(&mut self, depth: usize) -> Result<(), TemplateError> {
-        if depth == MAX_DEPTH {
-            return self.lexer.error(format!("parentheses more than {MAX_DEPTH} deep"));
-        }
         if !self.lexer.at('(') {
             return self.lexer.expected("a filter in parentheses");
+        }
+        self.filters += 1;
+        if depth == MAX_DEPTH || self.filters > MAX_FILTERS {
+            return self.lexer.error(format!(
+                "more than {MAX_DEPTH} filters inside each other or {MAX_FILTERS} in all"
+            ));
         }
         self.delimiter('(')?;
         self.component(depth + 1)?;
@@ -84,23 +90,23 @@ impl Parser {
 
     /// `filtercomp = and / or / not / item`
     fn component(&mut self, depth: usize) -> Result<(), TemplateError> {
-        self.lexer.skip_spaces();
+        self.lexer.skip_space();
         match self.lexer.peek() {
             Some(Token::Literal(operator @ ('&' | '|'))) => {
                 self.delimiter(operator)?;
                 // None at all is the absolute true or false of RFC 4526.
-                self.lexer.skip_spaces();
+                self.lexer.skip_space();
                 while self.lexer.at('(') {
                     self.filter(depth)?;
-                    self.lexer.skip_spaces();
+                    self.lexer.skip_space();
                 }
                 Ok(())
             }
             Some(Token::Literal('!')) => {
                 self.delimiter('!')?;
-                self.lexer.skip_spaces();
+                self.lexer.skip_space();
                 self.filter(depth)?;
-                self.lexer.skip_spaces();
+                self.lexer.skip_space();
                 Ok(())
             }
             _ => self.item(),
@@ -109,50 +115,73 @@ impl Parser {
 
     /// `item = simple / present / substring / extensible`
     fn item(&mut self) -> Result<(), TemplateError> {
-        let description = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');
-        let attribute = self.lexer.take_while(description);
-        // `:dn`, a matching rule and the colon before the equals sign of an extensible match;
-        // whether they make sense is the host's to check.
-        let extension = self.lexer.take_while(|c| c == ':' || description(c));
-        if attribute.is_empty() && extension.len() < 2 {
-            return self.lexer.expected("an attribute");
+        let in_attribute = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');
+        let attribute = self.lexer.take_while(in_attribute);
+        if self.lexer.at(':') {
+            return self.extensible(&attribute);
+        }
+        if AttributeName::new(&attribute).is_none() {
+            return self.lexer.expected("an attribute in front");
         }
         push_text(&mut self.pieces, &attribute);
-        push_text(&mut self.pieces, &extension);
-        if extension.is_empty() {
-            for comparison in ['~', '>', '<'] {
-                if self.lexer.at(comparison) {
-                    self.delimiter(comparison)?;
-                    break;
-                }
-            }
-        } else if !extension.ends_with(':') {
-            return self.lexer.expected("':'");
+        let comparison = ['~', '>', '<'].into_iter().find(|c| self.lexer.at(*c));
+        if let Some(comparison) = comparison {
+            self.delimiter(comparison)?;
         }
         self.delimiter('=')?;
-        self.value()
+        self.value(comparison.is_none())
     }
 
-    /// `assertionvalue = valueencoding`, with `*` for substrings and presence.
-    fn value(&mut self) -> Result<(), TemplateError> {
+    /// `extensible = ( attr [":dn"] [":" rule] / [":dn"] ":" rule ) ":=" value`; the attribute has
+    /// been read.
+    fn extensible(&mut self, attribute: &str) -> Result<(), TemplateError> {
+        let in_extension = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+        let extension = self.lexer.take_while(in_extension);
+        let is_dn = |part: &str| part.eq_ignore_ascii_case("dn");
+        let has_rule = match extension.split(':').collect::<Vec<_>>().as_slice() {
+            ["", ""] => Some(false),
+            ["", dn, ""] if is_dn(dn) => Some(false),
+            ["", rule, ""] if AttributeName::new(rule).is_some() => Some(true),
+            ["", dn, rule, ""] if is_dn(dn) && AttributeName::new(rule).is_some() => Some(true),
+            _ => None,
+        };
+        let has_attribute = AttributeName::new(attribute).is_some();
+        if !(has_rule == Some(true) && attribute.is_empty() || has_rule.is_some() && has_attribute)
+        {
+            return self.lexer.expected("an attribute, a matching rule or both, then \":=\",");
+        }
+        push_text(&mut self.pieces, attribute);
+        push_text(&mut self.pieces, &extension);
+        self.delimiter('=')?;
+        self.value(false)
+    }
+
+    /// `assertionvalue = valueencoding`; with asterisks it is a substring or presence test.
+    fn value(&mut self, asterisks: bool) -> Result<(), TemplateError> {
         if matches!(self.lexer.peek(), None | Some(Token::Literal(')'))) {
             return self.lexer.expected("a value");
         }
         loop {
             match self.lexer.peek() {
                 None | Some(Token::Literal(')')) => return Ok(()),
-                Some(Token::Literal('(')) => {
-                    return self.lexer.error(r"in a value, ( is written \28");
+                Some(Token::Literal('(')) => return self.lexer.unescaped('(', r"\28"),
+                Some(Token::Literal('*')) => {
+                    if !asterisks {
+                        return self.lexer.unescaped('*', r"\2a");
+                    }
+                    self.delimiter('*')?;
+                    if self.lexer.at('*') {
+                        return self.lexer.error("nothing stands between two asterisks");
+                    }
                 }
                 Some(Token::Literal('\\')) => {
-                    self.lexer.take();
                     let Some([high, low]) = self.lexer.take_hex_pair() else {
-                        return self.lexer.error(r"two hexadecimal digits were expected behind \");
+                        return self.lexer.expected(r"\ with two hexadecimal digits");
                     };
                     push_text(&mut self.pieces, &format!("\\{high}{low}"));
                 }
                 Some(Token::Literal(literal)) => {
-                    self.lexer.take();
+                    self.lexer.take_printable()?;
                     push_literal(&mut self.pieces, literal);
                 }
                 Some(Token::Placeholder(placeholder)) => {
@@ -163,7 +192,7 @@ impl Parser {
         }
     }
 
-    /// Takes `delimiter` into the text, or says that it is missing.
+    /// Takes a character of the syntax into the text, or says that it is missing.
     fn delimiter(&mut self, delimiter: char) -> Result<(), TemplateError> {
         if !self.lexer.take_if(delimiter) {
             return self.lexer.expected(&format!("{delimiter:?}"));

@@ -1,5 +1,8 @@
 use super::{Placeholder, TemplateError};
 
+/// The longest template, in octets. Filled, it stays well below the host's limit for a text.
+const MAX_TEXT: usize = 4096;
+
 /// One character of a template, `%%` taken for `%`, or a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
@@ -16,17 +19,17 @@ pub(super) struct Lexer {
 }
 
 impl Lexer {
-    /// Takes `text` apart. Fails on anything behind `%` that is no placeholder, and on control
-    /// characters, which no template needs.
+    /// Takes `text` apart. Fails on anything behind `%` that is no placeholder.
     pub(super) fn new(text: &str) -> Result<Self, TemplateError> {
+        if text.len() > MAX_TEXT {
+            let message = format!("this is longer than {MAX_TEXT} octets");
+            return Err(TemplateError { at: 1, message });
+        }
         let mut tokens = Vec::new();
         let mut characters = (1..).zip(text.chars());
         while let Some((at, character)) = characters.next() {
             let token = match character {
                 '%' => placeholder(at, characters.next())?,
-                control if control.is_control() => {
-                    return Err(TemplateError { at, message: "a control character".into() });
-                }
                 other => Token::Literal(other),
             };
             tokens.push((at, token));
@@ -60,9 +63,22 @@ impl Lexer {
         there
     }
 
-    /// Takes spaces.
-    pub(super) fn skip_spaces(&mut self) {
-        while self.take_if(' ') {}
+    /// Takes spaces, tabs and line ends.
+    pub(super) fn skip_space(&mut self) {
+        self.take_while(|c| c.is_ascii_whitespace());
+    }
+
+    /// Takes the next token, which may not be a control character.
+    pub(super) fn take_printable(&mut self) -> Result<(), TemplateError> {
+        match self.peek() {
+            Some(Token::Literal(c)) if c.is_control() => self.error(
+                r"in a value, a control character is written as \ with its two hexadecimal digits",
+            ),
+            _ => {
+                self.take();
+                Ok(())
+            }
+        }
     }
 
     /// Takes literal characters for as long as they are `wanted`.
@@ -78,13 +94,31 @@ impl Lexer {
         taken
     }
 
-    /// The two hexadecimal digits that must stand behind a backslash.
+    /// Takes a backslash and the two hexadecimal digits behind it; nothing if they do not stand
+    /// there.
     pub(super) fn take_hex_pair(&mut self) -> Option<[char; 2]> {
-        let mut digit = || match self.take()? {
+        let digit = |offset: usize| match self.tokens.get(self.next + offset)?.1 {
             Token::Literal(digit) if digit.is_ascii_hexdigit() => Some(digit),
             _ => None,
         };
-        Some([digit()?, digit()?])
+        let pair = self.at('\\').then_some([digit(1)?, digit(2)?])?;
+        self.next += 3;
+        Some(pair)
+    }
+
+    /// Takes a backslash and one of `special` behind it; nothing if they do not stand there.
+    pub(super) fn take_escaped(&mut self, special: &str) -> Option<char> {
+        let escaped = match self.tokens.get(self.next + 1)?.1 {
+            Token::Literal(escaped) if self.at('\\') && special.contains(escaped) => escaped,
+            _ => return None,
+        };
+        self.next += 2;
+        Some(escaped)
+    }
+
+    /// An error at the next token, that `character` must be written as `escape` there.
+    pub(super) fn unescaped<T>(&self, character: char, escape: &str) -> Result<T, TemplateError> {
+        self.error(format!("in a value, {character} is written {escape}"))
     }
 
     /// An error at the next token.

@@ -55,6 +55,15 @@ pub enum Placeholder {
 impl Placeholder {
     /// Every placeholder.
     pub const ALL: [Self; 4] = [Self::Address, Self::LocalPart, Self::Domain, Self::Components];
+
+    fn value(self, subject: &Subject) -> String {
+        match self {
+            Self::Address => subject.address(),
+            Self::LocalPart => subject.local_part.clone(),
+            Self::Domain => subject.domain.clone(),
+            Self::Components => format!("dc={}", subject.domain.replace('.', ",dc=")),
+        }
+    }
 }
 
 impl fmt::Display for Placeholder {
@@ -88,12 +97,14 @@ impl fmt::Display for TemplateError {
 pub struct Parameters<'a> {
     subject: &'a Subject,
     values: Vec<Vec<u8>>,
+    /// The placeholders that have a number already. One serves wherever its placeholder stands.
+    numbers: Vec<(Placeholder, usize)>,
 }
 
 impl<'a> Parameters<'a> {
     /// No parameters yet, of a query for `subject`.
     pub fn new(subject: &'a Subject) -> Self {
-        Self { subject, values: Vec::new() }
+        Self { subject, values: Vec::new(), numbers: Vec::new() }
     }
 
     /// The values, in the order of their numbers.
@@ -101,31 +112,35 @@ impl<'a> Parameters<'a> {
         self.values
     }
 
-    /// Appends `{n}` for the value of `placeholder`, where it is one value.
+    /// Appends `{n}` for the value of `placeholder` as one value.
     fn write(&mut self, placeholder: Placeholder, text: &mut String) {
-        let value = match placeholder {
-            Placeholder::Address => self.subject.address(),
-            Placeholder::LocalPart => self.subject.local_part.clone(),
-            Placeholder::Domain => self.subject.domain.clone(),
-            Placeholder::Components => {
-                let components = self.subject.domain.split('.').map(|label| format!("dc={label}"));
-                components.collect::<Vec<_>>().join(",")
-            }
-        };
-        self.write_value(value.into_bytes(), text);
+        let known = self.numbers.iter().find(|(known, _)| *known == placeholder);
+        if let Some((_, number)) = known {
+            push_number(*number, text);
+            return;
+        }
+        self.numbers.push((placeholder, self.values.len()));
+        self.write_value(placeholder.value(self.subject), text);
     }
 
-    /// Appends `{n}` for `value`. One number serves a value wherever it stands.
-    fn write_value(&mut self, value: Vec<u8>, text: &mut String) {
-        let known = self.values.iter().position(|other| *other == value);
-        let number = known.unwrap_or(self.values.len());
-        if known.is_none() {
-            self.values.push(value);
+    /// Appends `dc={n}` for each label of the domain, with commas between.
+    fn write_components(&mut self, text: &mut String) {
+        for (index, label) in self.subject.domain.split('.').enumerate() {
+            text.push_str(if index == 0 { "dc=" } else { ",dc=" });
+            self.write_value(label.into(), text);
         }
-        text.push('{');
-        text.push_str(&number.to_string());
-        text.push('}');
     }
+
+    fn write_value(&mut self, value: String, text: &mut String) {
+        push_number(self.values.len(), text);
+        self.values.push(value.into_bytes());
+    }
+}
+
+fn push_number(number: usize, text: &mut String) {
+    text.push('{');
+    text.push_str(&number.to_string());
+    text.push('}');
 }
 
 /// A parsed template: text that is sent as it is, and placeholders.
