@@ -1,5 +1,6 @@
 //! The mail protocols without I/O: lines, literals, SASL, IMAP, POP3 and the PROXY header.
 
+mod dialogue;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod imap;
@@ -8,3 +9,5 @@ pub mod login;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;
+
+pub use dialogue::{Back, Front};

@@ -59,7 +59,7 @@ impl Login {
         client: Option<&ClientIdentity>,
         out: &mut Vec<u8>,
     ) -> Result<Self, BackFailure> {
-        let mut command = Command::new();
+        let mut command = Command::new(credential, identity);
         command.credential(credential, identity, offered)?;
         if let Some(client) = client {
             push_id(client, out);
@@ -189,13 +189,25 @@ pub(super) fn pass_on(octets: &[u8], kept: &mut Vec<u8>) -> Result<(), BackFailu
 /// A command in the pieces in which it can be sent.
 struct Command {
     pieces: VecDeque<Secret>,
-    /// The piece being written. Sized for the ordinary login, so that it does not grow.
+    /// The piece being written.
     piece: Vec<u8>,
+    /// What any piece can need: one that grew would leave copies of the password behind.
+    room: usize,
 }
 
 impl Command {
-    fn new() -> Self {
-        Self { pieces: VecDeque::new(), piece: Vec::with_capacity(256) }
+    fn new(credential: &Credential, identity: Option<&str>) -> Self {
+        let said = match credential {
+            Credential::Password { authentication_id, authorisation_id, password, .. } => {
+                let authorisation = authorisation_id.as_ref().map_or(0, String::len);
+                password.len().saturating_add(authentication_id.len()).saturating_add(authorisation)
+            }
+            Credential::Token { initial_response, .. } => initial_response.len(),
+        };
+        let said = said.saturating_add(identity.map_or(0, str::len));
+        // Each octet may be escaped, which doubles it; base64 takes less.
+        let room = said.saturating_mul(2).saturating_add(128);
+        Self { pieces: VecDeque::new(), piece: Vec::new(), room }
     }
 
     fn credential(
@@ -262,7 +274,6 @@ impl Command {
             return Err(BackFailure::MechanismNotOffered(Some(mechanism)));
         }
         let encoded_len = sasl::encoded_len(message.len());
-        self.piece.reserve_exact(encoded_len.saturating_add(64));
         for part in [LOGIN, " AUTHENTICATE ", mechanism.as_str()] {
             self.push(part.as_bytes());
         }
@@ -271,7 +282,7 @@ impl Command {
             sasl::encode_initial(message.expose(), &mut self.piece);
         } else {
             self.end();
-            self.piece.reserve_exact(encoded_len.saturating_add(2));
+            self.push(b"");
             sasl::encode(message.expose(), &mut self.piece);
         }
         self.end();
@@ -282,7 +293,8 @@ impl Command {
     /// literal, for which it is asked first unless it takes one unasked (RFC 7888).
     fn string(&mut self, octets: &[u8], offered: Capabilities) {
         if octets.len() <= MAX_QUOTED && is_quotable(octets) {
-            return push_quoted(octets, &mut self.piece);
+            push_quoted(octets, &mut self.piece);
+            return;
         }
         let unasked = offered.literal_plus || offered.literal_minus && octets.len() <= MAX_LITERAL;
         let plus = if unasked { "+" } else { "" };
@@ -296,6 +308,9 @@ impl Command {
     }
 
     fn push(&mut self, octets: &[u8]) {
+        if self.piece.capacity() == 0 {
+            self.piece.reserve_exact(self.room);
+        }
         self.piece.extend_from_slice(octets);
     }
 

@@ -43,9 +43,8 @@ impl Front {
         if initial_response.is_some_and(|base64| base64.len() > sasl::MAX_LINE) {
             return self.close(CloseReason::TooLong, text::BYE_TOO_LONG, out);
         }
-        let initial_response = match initial_response.map(sasl::initial_response).transpose() {
-            Ok(initial_response) => initial_response,
-            Err(_) => return self.error(Some(tag), text::NOT_BASE64, len, out),
+        let Ok(initial_response) = initial_response.map(sasl::initial_response).transpose() else {
+            return self.error(Some(tag), text::NOT_BASE64, len, out);
         };
         let (exchange, progress) =
             Exchange::start(mechanism, initial_response, self.settings.allow_authorisation);
