@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use tokio::time::{Instant, sleep_until};
 use waypost_model::{Context, Lookup, Target};
 use waypost_net::connect::ConnectError;

@@ -84,7 +84,8 @@ impl<D: Dialogue> Conversation<D> {
     pub(crate) async fn next(&mut self) -> Result<D::Action, Broken> {
         loop {
             let Advance { consumed, action } = self.dialogue.advance(&self.unread, &mut self.out);
-            self.unread.drain(..consumed.min(self.unread.len()));
+            let done = consumed.min(self.unread.len());
+            self.unread.drain(..done);
             if !D::waits(&action) {
                 return Ok(action);
             }

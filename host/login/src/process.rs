@@ -10,6 +10,7 @@ use waypost_net::session::{SessionKind, SessionRecord, SessionTable};
 use waypost_net::tls::Acceptor;
 use waypost_policy::TargetPatterns;
 use waypost_routing::{Decide, DomainTable, LoginNameRules, Router};
+use waypost_wire::Front;
 use waypost_wire::login::FrontSettings;
 
 use crate::journal::Users;
@@ -71,6 +72,12 @@ pub struct Entrance {
 }
 
 impl Entrance {
+    /// A dialogue with a client that has just connected; `None` where nobody logs in over the
+    /// listener's protocol.
+    pub(crate) fn new_front(&self) -> Option<Front> {
+        Front::new(self.kind.protocol, self.front.clone())
+    }
+
     /// Whether TLS starts with the first octet.
     pub(crate) fn is_implicit_tls(&self) -> bool {
         self.front.encryption == Encryption::Implicit

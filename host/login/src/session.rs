@@ -74,7 +74,7 @@ async fn turn_away(entrance: &Entrance, refused: RefusedConnection) {
     if entrance.is_implicit_tls() {
         return;
     }
-    let front = Front::new(entrance.kind.protocol, entrance.front.clone());
+    let Some(front) = entrance.new_front() else { return };
     let mut client = Conversation::new(Stream::from(stream), front);
     client.dialogue.bye(Bye::Limit("too many connections"), &mut client.out);
     last_words(&mut client).await;
@@ -102,7 +102,7 @@ where
                 Err(ended) => return self.over(&ended),
             };
         }
-        let front = Front::new(self.entrance.kind.protocol, self.entrance.front.clone());
+        let Some(front) = self.entrance.new_front() else { return self.over(&Ended::NoDialogue) };
         let mut client = Conversation::new(stream, front);
         client.dialogue.greet(&mut client.out);
         loop {
@@ -214,7 +214,8 @@ where
         if client.has_unread() {
             return Err(Ended::Front(CloseReason::PlaintextAfterStarttls));
         }
-        timeout_at(deadline, client.flush()).await.map_err(|_| Ended::LoginTimeout)??;
+        let flushed = timeout_at(deadline, client.flush()).await;
+        flushed.map_err(|_| Ended::LoginTimeout)?.map_err(Broken::from)?;
         let Conversation { stream, dialogue, .. } = client;
         let stream = self.accept_tls(stream, deadline).await?;
         let mut client = Conversation::new(stream, dialogue);
@@ -244,7 +245,7 @@ where
         let client_leg = Leg { stream: client_stream, pending: said_by_client.to_vec() };
         let back_leg = Leg { stream: back_stream, pending: Vec::new() };
         self.record.set_route(&user, &way.target);
-        let journal = Box::new(Journal::new(&self, way, user, address));
+        let journal = Box::new(Journal::new(&self, way, &user, address));
         let record = self.record;
         tokio::spawn(async move {
             let end = relay(client_leg, back_leg, record).await;

@@ -13,7 +13,7 @@ use waypost_net::stream::Stream;
 use waypost_routing::{Decide, Routed};
 use waypost_wire::login::{
     Accepted, BackAction, BackFailure, BackSettings, ClientIdentity, Credential, FrontAction,
-    Rejection,
+    Rejection, SaslResponse,
 };
 use waypost_wire::proxy::Header;
 use waypost_wire::{Back, Front};
@@ -201,10 +201,13 @@ async fn exchange(
         client.dialogue.challenge(&challenge, &mut client.out);
         match client.next().await {
             Ok(FrontAction::Response(response)) => {
-                let cancelled = response.is_cancel();
-                back.make_room(COMMAND + 2 * response.len());
+                let size = match &response {
+                    SaslResponse::Data(data) => data.len(),
+                    SaslResponse::Cancel => 0,
+                };
+                back.make_room(COMMAND + 2 * size);
                 back.dialogue.respond(&response, &mut back.out);
-                if cancelled {
+                if response == SaslResponse::Cancel {
                     // What the back end makes of it matters to nobody any more.
                     let _ = timeout(reply_timeout, back.flush()).await;
                     return Tried::Cancelled;

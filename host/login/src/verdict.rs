@@ -177,6 +177,8 @@ pub(crate) enum Ended {
     ClientTls(#[from] TlsError),
     #[error("the listener has no certificate")]
     NoTls,
+    #[error("nobody logs in over the listener's protocol")]
+    NoDialogue,
     #[error("{0}")]
     Limit(#[from] LimitReached),
     #[error("{0}")]
@@ -192,6 +194,7 @@ impl Ended {
             Self::FromOutside(reason) => reason.as_str(),
             Self::ClientTls(_) => "client-tls",
             Self::NoTls => "no-tls",
+            Self::NoDialogue => "no-dialogue",
             Self::Limit(reached) => reached.as_str(),
             Self::Broken(_) => "client-left",
         }
