@@ -5,18 +5,29 @@
 //! with a [`Page`]. LDAP's own types stop at this crate.
 
 mod attribute;
+mod directory;
 mod dn;
+mod faulty;
 mod filter;
+mod finding;
 mod fold;
 mod grant;
+mod ldap;
 mod ldif;
 mod metrics;
 mod page;
 mod query;
 mod secret;
 
+pub use directory::Directory;
 pub use dn::{Dn, DnError, MAX_COMPONENTS};
+pub use faulty::FaultyDirectory;
+pub use finding::Finding;
 pub use grant::{Denied, DeniedReason, Grant, GrantError};
+pub use ldap::{
+    Bind, LdapDirectory, LdapSettings, LdapUrl, LdapUrlError, SettingsError, TlsIdentity,
+    TlsSettings,
+};
 pub use ldif::{
     LdifDirectory, LdifError, LdifLoadError, LdifProblem, LdifSettings, LdifSource, MAX_LDIF,
     MAX_LINE,

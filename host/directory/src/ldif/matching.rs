@@ -85,7 +85,9 @@ impl<'q> Node<'q> {
             Filter::And(filters) => Self::And(list(filters)),
             Filter::Or(filters) => Self::Or(list(filters)),
             Filter::Not(filter) => Self::Not(Box::new(Self::new(store, filter))),
-            Filter::Item(attribute, test) => Self::item(store, attribute, Check::new(test), false),
+            Filter::Item(attribute, test) => {
+                Self::item(store, attribute, Some(Check::new(test)), false)
+            }
             Filter::Extensible(extensible) => Self::extensible(store, extensible),
         }
     }
@@ -185,12 +187,9 @@ impl Item<'_> {
 }
 
 impl<'q> Check<'q> {
-    /// `None` where no value can be compared with what is asserted.
-    fn new(test: &'q Test) -> Option<Self> {
-        Some(match test {
+    fn new(test: &'q Test) -> Self {
+        match test {
             Test::Present => Self::Present,
-            // No syntax of a mail address, a name or a host allows an empty value.
-            Test::Equal(value) | Test::Approximate(value) if value.is_empty() => return None,
             Test::Equal(value) | Test::Approximate(value) => Self::Equal(fold(value)),
             Test::Substrings { initial, any, last } => Self::Substrings {
                 initial: fold_edge(initial, true),
@@ -199,7 +198,7 @@ impl<'q> Check<'q> {
             },
             Test::AtLeast(bound) => Self::Ordered { bound, unwanted: Ordering::Less },
             Test::AtMost(bound) => Self::Ordered { bound, unwanted: Ordering::Greater },
-        })
+        }
     }
 
     fn evaluate(&self, value: &[u8]) -> Truth {

@@ -5,6 +5,7 @@ mod plan;
 mod reader;
 mod store;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use self::store::Store;
 use crate::attribute::AttributeName;
 use crate::metrics::{DirectoryMetrics, Metrics};
 use crate::page::{Filling, PageBuilder};
-use crate::{BoundQuery, Dn, DnError, Limits, Page, SearchError};
+use crate::{BoundQuery, Dn, DnError, Finding, Limits, Page, SearchError};
 
 /// How many entries a search looks at before it lets other tasks of its thread run.
 const ENTRIES_AT_A_TIME: usize = 512;
@@ -29,6 +30,15 @@ pub enum LdifSource {
     File(PathBuf),
     /// The content itself.
     Content(Arc<[u8]>),
+}
+
+impl fmt::Display for LdifSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Content(_) => f.write_str("LDIF in memory"),
+        }
+    }
 }
 
 /// How an LDIF directory is configured.
@@ -96,7 +106,9 @@ struct Inner {
     name: Arc<str>,
     base: Dn,
     base_text: String,
-    secret: Vec<String>,
+    /// The file, for `check`.
+    subject: String,
+    secret: Option<String>,
     limits: Limits,
     store: Store,
     metrics: DirectoryMetrics,
@@ -115,7 +127,8 @@ impl LdifDirectory {
         {
             return Err(LdifLoadError::PasswordField(field.clone()));
         }
-        let base = base.map(|base| Dn::parse(&base)).transpose().map_err(LdifLoadError::Base)?;
+        let configured = base.as_deref().map(Dn::parse).transpose().map_err(LdifLoadError::Base)?;
+        let subject = source.to_string();
         let records = match source {
             LdifSource::Content(content) => reader::read(&content)?,
             LdifSource::File(path) => match reader::read_file(&path) {
@@ -123,13 +136,14 @@ impl LdifDirectory {
                 Err(error) => return Err(LdifLoadError::File { path, error }),
             },
         };
-        let (store, base) = Store::build(records, base)?;
+        let (store, found) = Store::build(records, configured)?;
         let inner = Inner {
             metrics: metrics.directory(&name),
-            base_text: base.to_string(),
-            secret: password_field.into_iter().collect(),
+            base_text: base.unwrap_or_else(|| found.to_string()),
+            base: found,
+            subject,
+            secret: password_field,
             name,
-            base,
             limits,
             store,
         };
@@ -150,7 +164,16 @@ impl LdifDirectory {
     }
 
     pub(crate) fn secret_attributes(&self) -> &[String] {
-        &self.inner.secret
+        self.inner.secret.as_slice()
+    }
+
+    pub(crate) fn probe(&self) -> Finding {
+        let Inner { subject, base_text, store, .. } = &*self.inner;
+        let result = match store.len() {
+            0 => Err("there is no entry in it".to_owned()),
+            entries => Ok(format!("{entries} entries at or below {base_text:?}")),
+        };
+        Finding { subject: subject.clone(), result }
     }
 
     /// How many entries there are.
