@@ -71,3 +71,12 @@ pub(super) fn check_same(record: &[u8], other: &[u8], how: &str) {
         panic!("{how}, another record:\n{}\n{}", shown(record), shown(other));
     }
 }
+
+/// Whole lines, ended with CRLF, without a CR or LF elsewhere.
+#[track_caller]
+pub(super) fn check_lines(said: &[u8]) {
+    for line in said.split_inclusive(|&octet| octet == b'\n') {
+        let text = line.strip_suffix(b"\r\n").expect("a line that goes out ends with CRLF");
+        assert!(!text.contains(&b'\r'), "a line holds a carriage return");
+    }
+}

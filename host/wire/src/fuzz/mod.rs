@@ -2,8 +2,13 @@
 //! must not panic, and asserts what holds for every input. Ordinary tests replay the seeds.
 
 mod dialogue;
+mod front;
+mod imap;
 mod pop3;
 mod proxy;
+mod sasl;
 
+pub use imap::{imap_back, imap_front};
 pub use pop3::{pop3_back, pop3_front};
 pub use proxy::proxy;
+pub use sasl::sasl;

@@ -118,7 +118,7 @@ pub(super) enum Response<'a> {
         /// What follows it.
         rest: &'a [u8],
     },
-    /// The reply to a command.
+    /// The reply to a command: OK, NO or BAD.
     Tagged { tag: &'a [u8], kind: Kind, words: Words<'a> },
     /// Not IMAP.
     Rubbish,
@@ -137,8 +137,10 @@ impl<'a> Response<'a> {
             (b"*", Some(kind)) => Self::Untagged { kind, words: Words::parse(behind) },
             (b"*", None) if name.is_empty() => Self::Rubbish,
             (b"*", None) => Self::Data { name, rest: behind },
-            (tag, Some(kind)) => Self::Tagged { tag, kind, words: Words::parse(behind) },
-            (_, None) => Self::Rubbish,
+            (tag, Some(kind @ (Kind::Ok | Kind::No | Kind::Bad))) => {
+                Self::Tagged { tag, kind, words: Words::parse(behind) }
+            }
+            (_, _) => Self::Rubbish,
         }
     }
 
@@ -210,6 +212,7 @@ mod tests {
             (b"*", Response::Rubbish),
             (b"* ", Response::Rubbish),
             (b" OK hi", Response::Rubbish),
+            (b"a BYE hi", Response::Rubbish),
             (b"HTTP/1.1 400 Bad Request", Response::Rubbish),
             (b"220 mx ESMTP", Response::Rubbish),
         ] {
