@@ -19,6 +19,21 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn imap_front() {
+    replay("imap_front", fuzz::imap_front);
+}
+
+#[test]
+fn imap_back() {
+    replay("imap_back", fuzz::imap_back);
+}
+
+#[test]
+fn sasl() {
+    replay("sasl", fuzz::sasl);
+}
+
+#[test]
 fn pop3_front() {
     replay("pop3_front", fuzz::pop3_front);
 }

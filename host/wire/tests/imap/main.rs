@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests may")]
 
 mod back;
+mod back_login;
 mod front;
+mod front_sasl;
 mod garbage;
 mod joint;
 mod limits;
