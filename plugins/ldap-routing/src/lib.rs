@@ -21,6 +21,8 @@
 //! canonical domain alone, the address under that domain is passed on, tag included, also where
 //! the client gave a bare name.
 //!
+//! An address whose domain, by `%s`, lies outside the directory's own base has no entry.
+//!
 //! **Which host.** A candidate is one distinct value of `host-field` in any entry found: `host`,
 //! `host:port`, `[v6]:port`, or several with commas, to be tried in that order. An entry without
 //! host beside one that has a host does not count. A value that names no host is the failure
@@ -34,6 +36,7 @@
 
 mod candidates;
 mod names;
+mod outside;
 mod policy;
 mod settings;
 

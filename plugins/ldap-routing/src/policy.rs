@@ -1,3 +1,4 @@
+use waypost_sdk::template::Placeholder;
 use waypost_sdk::{
     Answer, AttributeName, Base, Directory, Failure, Filter, Host, HostList, Level, Lookup,
     Parameters, Policy, Query, Refusal, Scope, SearchError, Settings, Subject, pass, refuse, route,
@@ -5,6 +6,7 @@ use waypost_sdk::{
 
 use crate::candidates::{Found, MOST_ENTRIES, choose};
 use crate::names::Names;
+use crate::outside::is_outside;
 use crate::settings;
 
 /// The policy: its settings, ready for use.
@@ -101,8 +103,21 @@ impl LdapRouting {
             attributes: vec![self.host_field.as_str().into()],
             size_limit: MOST_ENTRIES,
         };
-        let page = directory.search(&query).map_err(|error| self.failure(error))?;
-        choose(&page, self.host_field.as_str(), self.use_first)
+        match directory.search(&query) {
+            Ok(page) => choose(&page, self.host_field.as_str(), self.use_first),
+            // Where the domain makes the base, the client's domain may lie outside the directory;
+            // that is the client's mistake, not the operator's.
+            Err(SearchError::BadRequest(_)) if self.is_elsewhere(subject, directory) => {
+                Ok(Found::NoEntry)
+            }
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    /// Whether the search base, made of the subject's domain, lies outside the directory.
+    fn is_elsewhere(&self, subject: &Subject, directory: &dyn Directory) -> bool {
+        self.base.uses(Placeholder::Components)
+            && is_outside(&self.base.spell(subject), &directory.base())
     }
 
     fn failure(&self, error: SearchError) -> Failure {

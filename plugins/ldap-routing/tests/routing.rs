@@ -259,3 +259,26 @@ fn errors_of_the_directory() {
         "misconfigured: the policy's `directories` do not list \"main\", which `directory` names"
     );
 }
+
+#[test]
+fn a_domain_outside_the_directory_has_no_entry() {
+    let outside = || Double::new().otherwise(SearchError::BadRequest("outside".into()));
+    let example = outside().base("dc=example,dc=test");
+    let all = r#""catch-all": true"#;
+    assert_eq!(answer(&policy(all), "user+x@other.test", &example), "unknown-user");
+    let fallback = r#""fallback-hosts": ["spare"]"#;
+    assert_eq!(answer(&policy(fallback), "user@other.test", &example), "spare");
+    let misconfigured = "misconfigured: the directory \"main\" refuses the search: outside";
+    // Inside, or where it cannot be told, the request is bad for another reason.
+    assert_eq!(answer(&policy(""), "user@mail.example.test", &example), misconfigured);
+    assert_eq!(answer(&policy(""), "user@other.test", &outside()), misconfigured);
+    let other = outside().base("o=hosting");
+    assert_eq!(answer(&policy(""), "user@other.test", &other), misconfigured);
+    // A base that does not come from the domain is the operator's own.
+    let fixed: LdapRouting = configure(
+        r#"{"directory": "main", "search-base": "dc=other,dc=test",
+            "search-pattern": "mail=%e", "host-field": "mailHost"}"#,
+    )
+    .unwrap();
+    assert_eq!(answer(&fixed, "user@example.test", &example), misconfigured);
+}

@@ -60,6 +60,7 @@ pub struct Double {
     answers: Vec<(String, Result<Page, SearchError>)>,
     otherwise: Option<SearchError>,
     without: Option<String>,
+    base: String,
     seen: Rc<Seen>,
 }
 
@@ -91,6 +92,12 @@ impl Double {
     /// Answers every search that was not taught with this error.
     pub fn otherwise(mut self, error: SearchError) -> Self {
         self.otherwise = Some(error);
+        self
+    }
+
+    /// Sets the directory's own base, which is empty without.
+    pub fn base(mut self, base: &str) -> Self {
+        self.base = base.into();
         self
     }
 
@@ -135,7 +142,7 @@ impl Host for Double {
 
 impl Directory for Double {
     fn base(&self) -> String {
-        String::new()
+        self.base.clone()
     }
 
     fn search(&self, query: &Query) -> Result<Page, SearchError> {

@@ -1,7 +1,9 @@
 use std::str::FromStr;
 
 use super::lexer::{Lexer, Token};
-use super::{Parameters, Piece, Placeholder, TemplateError, push_literal, push_text, uses};
+use super::{
+    Parameters, Piece, Placeholder, Subject, TemplateError, push_literal, push_text, uses,
+};
 use crate::{AttributeName, Place, Setting, Value};
 
 /// A distinguished name (RFC 4514) with placeholders in the values of its components.
@@ -24,6 +26,15 @@ impl Base {
             }
         }
         text
+    }
+
+    /// The name for `subject` with the values in their places, unescaped: to compare, not to send.
+    pub fn spell(&self, subject: &Subject) -> String {
+        let spelt = self.0.iter().map(|piece| match piece {
+            Piece::Text(literal) => literal.clone(),
+            Piece::Placeholder(placeholder) => placeholder.value(subject),
+        });
+        spelt.collect()
     }
 
     /// Whether the placeholder occurs.
