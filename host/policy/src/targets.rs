@@ -161,7 +161,7 @@ impl Network {
             .parse()
             .ok()
             .filter(|prefix| digits && *prefix <= width(&address))
-            .ok_or(PatternFault::Prefix(width(&address)))?;
+            .ok_or_else(|| PatternFault::Prefix(width(&address)))?;
         let network = Self { address: masked(&address, prefix), prefix };
         if network.address != address {
             return Err(PatternFault::HostBits(network.to_string()));

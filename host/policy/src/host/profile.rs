@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    WasmFeatures,
 };
 
 use super::EngineSettings;
@@ -38,6 +39,7 @@ fn common() -> Config {
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .wasm_gc(false)
+        .wasm_features(WasmFeatures::FUNCTION_REFERENCES, false)
         .wasm_wide_arithmetic(false)
         .wasm_custom_page_sizes(false)
         .shared_memory(false)

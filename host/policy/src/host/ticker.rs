@@ -51,6 +51,11 @@ impl Ticker {
         }
         Running(&self.shared.running)
     }
+
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.shared.asleep.load(SeqCst)
+    }
 }
 
 impl Drop for Ticker {

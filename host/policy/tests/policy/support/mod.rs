@@ -1,5 +1,6 @@
 //! Plugins, policies and questions for the tests.
 
+mod directory;
 mod image;
 mod plugin;
 
@@ -14,6 +15,7 @@ use waypost_policy::{
     TargetPatterns,
 };
 
+pub(crate) use directory::directory;
 pub(crate) use image::{Hint, Image, target};
 pub(crate) use plugin::{changed_wit, component, plugin, source, wit, with_data};
 
