@@ -191,7 +191,8 @@ where
         let identity = attempt.identity(routed);
         let mut last = None;
         for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
-            let aim = Aim { generation, routed, target, identity: identity.as_deref(), last_resort };
+            let aim =
+                Aim { generation, routed, target, identity: identity.as_deref(), last_resort };
             let tried = self.try_target(&aim, attempt.client, attempt.credential).await;
             match tried {
                 Tried::Accepted(accepted) => {

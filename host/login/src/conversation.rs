@@ -3,8 +3,8 @@ use std::io;
 use thiserror::Error;
 use waypost_net::stream::Stream;
 use waypost_wire::login::{Advance, MAX_UNREAD};
-use waypost_wire::{Back, Front};
 use waypost_wire::login::{BackAction, FrontAction};
+use waypost_wire::{Back, Front};
 use zeroize::Zeroizing;
 
 /// What an ordinary login needs; it grows for tokens.

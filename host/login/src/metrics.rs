@@ -41,11 +41,7 @@ impl Metrics {
     /// Declares them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register(
-            "waypost_logins",
-            "Logins, by what came of them",
-            metrics.logins.clone(),
-        );
+        registry.register("waypost_logins", "Logins, by what came of them", metrics.logins.clone());
         registry.register(
             "waypost_login_seconds",
             "From a complete credential to the hand-over, in seconds",

@@ -52,9 +52,16 @@ struct Ready {
 pub(crate) enum Tried {
     Accepted(Box<(Conversation<Back>, Accepted, SocketAddr)>),
     /// It says no. `challenged`: the client has seen a challenge of it.
-    Rejected { rejection: Rejection, challenged: bool },
+    Rejected {
+        rejection: Rejection,
+        challenged: bool,
+    },
     /// It failed. Once it has been `exposed` to a credential nothing else is tried.
-    Failed { failure: TargetFailure, exposed: bool, challenged: bool },
+    Failed {
+        failure: TargetFailure,
+        exposed: bool,
+        challenged: bool,
+    },
     /// The client ended the exchange.
     Cancelled,
     ClientLeft(Broken),

@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use waypost_model::{Protocol, Refusal, Target, Trouble};
 use waypost_net::connect::ConnectError;
-use waypost_net::tls::TlsError;
-use waypost_routing::{LoginNameError, Routed, Source};
 use waypost_net::limits::LimitReached;
 use waypost_net::session::EndReason;
+use waypost_net::tls::TlsError;
+use waypost_routing::{LoginNameError, Routed, Source};
 use waypost_wire::Back;
 use waypost_wire::login::{Accepted, Answer, BackFailure, Bye, CloseReason, Rejection};
 

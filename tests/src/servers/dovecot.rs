@@ -10,7 +10,7 @@ use super::{Authority, Background, wait_for};
 
 /// A Dovecot with IMAP and POP3, in clear, by STARTTLS and over TLS.
 #[derive(Debug)]
-pub struct Dovecot {
+pub(crate) struct Dovecot {
     folder: TempDir,
     process: Option<Background>,
     address: IpAddr,
@@ -19,7 +19,7 @@ pub struct Dovecot {
 
 /// Where a Dovecot listens; the same on all back ends of a test, as in a cluster.
 #[derive(Clone, Copy, Debug)]
-pub struct Ports {
+pub(crate) struct Ports {
     pub imap: u16,
     pub imaps: u16,
     pub pop3: u16,
@@ -71,7 +71,13 @@ impl Dovecot {
     pub fn deliver(&self, user: &str, subject: &str) {
         let home = self.folder.path().join("mail").join(user);
         let new = home.join("Maildir/new");
-        for folder in [&home, &home.join("Maildir"), &new, &home.join("Maildir/cur"), &home.join("Maildir/tmp")] {
+        for folder in [
+            &home,
+            &home.join("Maildir"),
+            &new,
+            &home.join("Maildir/cur"),
+            &home.join("Maildir/tmp"),
+        ] {
             fs::create_dir_all(folder).unwrap();
             if Who::current().is_root {
                 std::os::unix::fs::chown(folder, Some(8), Some(8)).unwrap();
@@ -164,7 +170,9 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
              default_login_user = {name}\n"
         )
     };
-    let owner = if who.is_root { "uid=8 gid=8 ".to_owned() } else {
+    let owner = if who.is_root {
+        "uid=8 gid=8 ".to_owned()
+    } else {
         let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
         format!("uid={} gid={} ", user.as_raw(), group.as_raw())
     };

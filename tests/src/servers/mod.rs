@@ -7,9 +7,9 @@ mod process;
 mod slapd;
 mod waypost;
 
-pub use certificates::Authority;
-pub use dovecot::Dovecot;
-pub use ports::{free_port, free_port_on};
-pub use process::{Background, run, wait_for};
-pub use slapd::Slapd;
-pub use waypost::Waypost;
+pub(crate) use certificates::Authority;
+pub(crate) use dovecot::{Dovecot, Ports as DovecotPorts};
+pub(crate) use ports::{free_port, free_port_on};
+pub(crate) use process::{Background, run, wait_for};
+pub(crate) use slapd::Slapd;
+pub(crate) use waypost::{Waypost, program};

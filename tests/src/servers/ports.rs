@@ -9,12 +9,12 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 static GIVEN: Mutex<Option<(u16, HashSet<u16>)>> = Mutex::new(None);
 
 /// A port that is free on 127.0.0.1, and given to nobody else by this process.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     free_port_on(&[IpAddr::V4(Ipv4Addr::LOCALHOST)])
 }
 
 /// A port that is free on every one of `addresses`, and given to nobody else by this process.
-pub fn free_port_on(addresses: &[IpAddr]) -> u16 {
+pub(crate) fn free_port_on(addresses: &[IpAddr]) -> u16 {
     let mut given = GIVEN.lock().unwrap();
     // Two runs at once start in different places.
     let (next, taken) = given.get_or_insert_with(|| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// A server that runs beside the test. It is ended by its id when this is dropped.
 #[derive(Debug)]
-pub struct Background {
+pub(crate) struct Background {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -63,7 +63,12 @@ impl Background {
         while !self.log().contains(text) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "{} ended: {}", self.name, self.log());
-            assert!(Instant::now() < deadline, "{} did not print {text:?}: {}", self.name, self.log());
+            assert!(
+                Instant::now() < deadline,
+                "{} did not print {text:?}: {}",
+                self.name,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -89,7 +94,7 @@ impl Drop for Background {
 }
 
 /// Runs a program to its end, which must come within 30 seconds.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let name = format!("{command:?}");
     let child = command
         .stdin(Stdio::null())
@@ -111,7 +116,7 @@ pub fn run(command: &mut Command) -> Output {
 }
 
 /// Asks again and again until there is an answer.
-pub fn wait_for<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask() {

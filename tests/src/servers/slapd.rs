@@ -8,7 +8,7 @@ use super::{Background, free_port, run, wait_for};
 
 /// An OpenLDAP server with the schemas that mail routing wants, below `dc=localdomain,dc=test`.
 #[derive(Debug)]
-pub struct Slapd {
+pub(crate) struct Slapd {
     folder: TempDir,
     process: Option<Background>,
     port: u16,

@@ -13,7 +13,7 @@ const PROGRAM: &str = "waypost";
 
 /// A Waypost with a configuration of its own.
 #[derive(Debug)]
-pub struct Waypost {
+pub(crate) struct Waypost {
     process: Background,
     folder: TempDir,
 }

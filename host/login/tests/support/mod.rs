@@ -1,0 +1,387 @@
+//! A listener with the real driver behind it, scripted policies, and scripted back ends.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use waypost_login::{Entrance, Generation, Grant, Metrics, Process, SessionIds, Settings, Users};
+use waypost_model::{
+    Answer, Consultation, Context, ContextReads, Decision, Domain, Encryption, Failure, Host,
+    Lookup, Protocol, Route, Target, Trouble, Verification,
+};
+use waypost_net::backend::{Backend, BackendSettings, BackendTable};
+use waypost_net::connect::Connector;
+use waypost_net::health::{Health, HealthSettings};
+use waypost_net::limits::Limits;
+use waypost_net::listener::{Inherited, Listener, ListenerSettings, bind};
+use waypost_net::resolve::{Resolver, ResolverSettings};
+use waypost_net::session::{SessionKind, SessionTable};
+use waypost_routing::{
+    Decide, DomainTable, LoginNameRules, OnFault, PolicyIdentity, Router, Served,
+};
+use waypost_wire::login::FrontSettings;
+
+/// What the scripted policy answers now.
+#[derive(Clone, Debug)]
+pub enum Script {
+    /// These hosts, in this order.
+    To(Vec<SocketAddr>),
+    Unknown,
+    DirectoryDown,
+}
+
+pub struct Scripted {
+    name: Arc<str>,
+    grant: Arc<Loopback>,
+    pub script: ArcSwap<Script>,
+    pub asked: AtomicUsize,
+}
+
+/// Grants 127.0.0.0/8 but 127.0.0.99.
+#[derive(Debug)]
+pub struct Loopback;
+
+impl Grant for Loopback {
+    fn allows_resolved(&self, _host: &Host, address: &IpAddr) -> bool {
+        address.is_loopback() && *address != IpAddr::from([127, 0, 0, 99])
+    }
+}
+
+impl Decide for Scripted {
+    type Targets = Loopback;
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn identity(&self) -> PolicyIdentity {
+        PolicyIdentity::from_digest(&[1; 32])
+    }
+
+    fn targets(&self) -> &Arc<Loopback> {
+        &self.grant
+    }
+
+    async fn decide(&self, _: Arc<Lookup>, _: Arc<Context>, _: bool) -> Consultation {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let decision = match &**self.script.load() {
+            Script::To(hosts) => Ok(Decision::Route(Arc::new(Route {
+                targets: hosts.iter().map(target).collect(),
+                identity: None,
+                verification: Verification::ByBackend,
+            }))),
+            Script::Unknown => Ok(Decision::Refuse(waypost_model::Refusal::UnknownUser)),
+            Script::DirectoryDown => Err(Trouble::Failure(Failure::DirectoryUnavailable)),
+        };
+        Consultation {
+            result: decision.map(|decision| Answer { decision, cache_for: None }),
+            reads: ContextReads::NONE,
+            degraded: false,
+            searches: Vec::new(),
+        }
+    }
+}
+
+fn target(address: &SocketAddr) -> Target {
+    Target {
+        host: Host::Address(address.ip()),
+        port: address.port().try_into().ok(),
+        encryption: None,
+        tls_name: None,
+    }
+}
+
+/// A Waypost around the driver: one IMAP listener, one scripted policy for `a.test`.
+pub struct House {
+    pub address: SocketAddr,
+    pub process: Arc<Process<Scripted>>,
+    pub policy: Arc<Scripted>,
+}
+
+/// What a test may set.
+pub struct Plan {
+    pub settings: Settings,
+    pub backend: BackendSettings,
+    pub max_connections_per_user: Option<u32>,
+    pub cache_for: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let settings = Settings {
+            auth_failure_delay: Duration::from_millis(100),
+            retry_for: Duration::ZERO,
+            ..Settings::default()
+        };
+        let backend = BackendSettings {
+            encryption: Encryption::None,
+            connect_timeout: Duration::from_millis(500),
+            reply_timeout: Duration::from_millis(500),
+            ..BackendSettings::new(Protocol::Imap)
+        };
+        Self {
+            settings,
+            backend,
+            max_connections_per_user: None,
+            cache_for: Duration::from_secs(60),
+        }
+    }
+}
+
+impl House {
+    pub fn start(script: Script) -> Self {
+        Self::start_with(script, Plan::default())
+    }
+
+    pub fn start_with(script: Script, plan: Plan) -> Self {
+        let policy = Arc::new(Scripted {
+            name: Arc::from("scripted"),
+            grant: Arc::new(Loopback),
+            script: ArcSwap::from_pointee(script),
+            asked: AtomicUsize::new(0),
+        });
+        let limits = Limits::new(1000);
+        let metrics = waypost_net::Metrics::default();
+        let listener = ListenerSettings {
+            bind: vec!["127.0.0.1:0".parse().unwrap()],
+            max_connections_per_user: plan.max_connections_per_user,
+            ..ListenerSettings::new("imap", Protocol::Imap, Encryption::None)
+        };
+        let one = NonZeroUsize::MIN;
+        let bound = bind(&[Arc::new(listener)], one, Inherited::default(), &limits, &metrics);
+        let mut bound = bound.unwrap();
+        let socket = bound.workers.remove(0).remove(0);
+        let address = socket.address();
+        let backend = plan.backend;
+        let table = BackendTable::new([], Backend::new(|_| backend.clone())).unwrap();
+        let served = Served {
+            pattern: "a.test".parse().unwrap(),
+            policies: vec![policy.clone()],
+            on_fault: OnFault::Defer,
+        };
+        let generation =
+            Generation { domains: DomainTable::new([served]).unwrap(), backends: table };
+        let resolver = Resolver::new(ResolverSettings::default(), metrics.clone()).unwrap();
+        let health = Health::new(HealthSettings::default(), metrics.clone());
+        let cache = waypost_routing::Settings { cache_for: plan.cache_for, ..Default::default() };
+        let process = Arc::new(Process {
+            settings: plan.settings,
+            generation: ArcSwap::from_pointee(generation),
+            router: Router::new(cache, routing_metrics()),
+            connector: Connector::new(resolver, health, bound.own, metrics),
+            sessions: SessionTable::new(),
+            session_ids: SessionIds::new(),
+            users: Users::Clear,
+            metrics: Metrics::default(),
+        });
+        let entrance = Arc::new(Entrance {
+            kind: Arc::new(SessionKind {
+                listener: Arc::from("imap"),
+                protocol: Protocol::Imap,
+                idle_limit: Duration::from_secs(1860),
+            }),
+            acceptor: None,
+            front: Arc::new(FrontSettings {
+                encryption: Encryption::None,
+                allow_plaintext: true,
+                ..FrontSettings::default()
+            }),
+            names: LoginNameRules {
+                default_domain: Some(Domain::new("a.test").unwrap()),
+                ..LoginNameRules::default()
+            },
+        });
+        let listener = Listener::new(socket).unwrap();
+        let serving = process.clone();
+        tokio::spawn(async move {
+            loop {
+                let accepted = listener.accept().await;
+                let (process, entrance) = (serving.clone(), entrance.clone());
+                tokio::spawn(waypost_login::serve(process, entrance, accepted));
+            }
+        });
+        Self { address, process, policy }
+    }
+
+    /// From now on the policy answers this.
+    pub fn answer(&self, script: Script) {
+        self.policy.script.store(Arc::new(script));
+    }
+
+    /// A client that has read the greeting.
+    pub async fn client(&self) -> Client {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let mut client = Client { stream, unread: String::new() };
+        let greeting = client.line().await;
+        assert!(greeting.starts_with("* OK"), "{greeting}");
+        client
+    }
+
+    /// Logs in and returns the tagged reply.
+    pub async fn log_in(&self, user: &str, password: &str) -> (Client, String) {
+        let mut client = self.client().await;
+        client.say(&format!("a LOGIN {user} {password}\r\n")).await;
+        let reply = client.tagged("a").await;
+        (client, reply)
+    }
+}
+
+fn routing_metrics() -> waypost_routing::Metrics {
+    waypost_routing::Metrics::register(&mut prometheus_client::registry::Registry::default())
+}
+
+/// A mail client.
+pub struct Client {
+    stream: TcpStream,
+    unread: String,
+}
+
+impl Client {
+    pub async fn say(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// The next line; empty when the server has closed.
+    pub async fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.unread.find("\r\n") {
+                return self.unread.drain(..end + 2).collect();
+            }
+            let mut buffer = [0; 4096];
+            let reading = self.stream.read(&mut buffer);
+            let read = tokio::time::timeout(Duration::from_secs(20), reading).await;
+            match read.expect("the server says something") {
+                Ok(0) | Err(_) => return std::mem::take(&mut self.unread),
+                Ok(length) => self.unread += std::str::from_utf8(&buffer[..length]).unwrap(),
+            }
+        }
+    }
+
+    /// The reply with this tag, what comes before it left out.
+    pub async fn tagged(&mut self, tag: &str) -> String {
+        loop {
+            let line = self.line().await;
+            assert!(!line.is_empty(), "closed before the reply to {tag}");
+            if line.starts_with(&format!("{tag} ")) {
+                return line;
+            }
+        }
+    }
+}
+
+/// A back end that follows a script for each connection.
+pub struct BackEnd {
+    pub address: SocketAddr,
+    heard: Arc<parking_lot::Mutex<String>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// One thing that a scripted back end does.
+#[derive(Clone, Copy, Debug)]
+pub enum Do {
+    Say(&'static str),
+    /// Reads lines until one holds this.
+    Hear(&'static str),
+    /// Reads lines until one holds this, and replies with its tag and these words.
+    Reply(&'static str, &'static str),
+    /// Sends back whatever comes.
+    Echo,
+    /// Says nothing more, and stays.
+    Sulk,
+}
+
+/// Greets like an ordinary server.
+pub const GREET: Do = Do::Say("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN ID] ready\r\n");
+/// Lets everybody in.
+pub const ACCEPT: Do = Do::Reply("LOGIN", "OK [CAPABILITY IMAP4rev1 IDLE] in");
+
+impl BackEnd {
+    /// Follows `script` on each connection, and closes it at the script's end.
+    pub async fn start(script: &'static [Do]) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), script).await
+    }
+
+    pub async fn start_at(address: SocketAddr, script: &'static [Do]) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let heard = Arc::new(parking_lot::Mutex::new(String::new()));
+        let ears = heard.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(follow(stream, script, ears.clone()));
+            }
+        });
+        Self { address, heard, task }
+    }
+
+    /// Everything that was said to it.
+    pub fn heard(&self) -> String {
+        self.heard.lock().clone()
+    }
+}
+
+impl Drop for BackEnd {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn follow(
+    mut stream: TcpStream,
+    script: &[Do],
+    heard: Arc<parking_lot::Mutex<String>>,
+) -> Option<()> {
+    let mut unread = String::new();
+    let mut hear = async |stream: &mut TcpStream, wanted: &str| loop {
+        if let Some(end) = unread.find("\r\n") {
+            let line: String = unread.drain(..end + 2).collect();
+            if line.contains(wanted) {
+                return Some(line);
+            }
+            continue;
+        }
+        let mut buffer = [0; 4096];
+        let length = stream.read(&mut buffer).await.ok().filter(|length| *length > 0)?;
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        heard.lock().push_str(&text);
+        unread += &text;
+    };
+    for step in script {
+        match step {
+            Do::Say(text) => stream.write_all(text.as_bytes()).await.ok()?,
+            Do::Hear(wanted) => {
+                hear(&mut stream, wanted).await?;
+            }
+            Do::Reply(wanted, words) => {
+                let line = hear(&mut stream, wanted).await?;
+                let tag = line.split(' ').next()?;
+                stream.write_all(format!("{tag} {words}\r\n").as_bytes()).await.ok()?;
+            }
+            Do::Echo => {
+                let (mut reader, mut writer) = stream.split();
+                tokio::io::copy(&mut reader, &mut writer).await.ok()?;
+            }
+            Do::Sulk => {
+                let mut buffer = [0; 4096];
+                while let Ok(length) = stream.read(&mut buffer).await
+                    && length > 0
+                {
+                    heard.lock().push_str(&String::from_utf8_lossy(&buffer[..length]));
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+/// Nobody listens here.
+pub async fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}

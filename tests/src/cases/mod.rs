@@ -1,0 +1,15 @@
+//! What a user, an operator or an attacker would see, by subject.
+
+mod answers;
+mod demo;
+mod directory;
+mod outages;
+mod sessions;
+
+/// A test: its name and what it does.
+pub(crate) type Case = (&'static str, fn());
+
+/// Every test there is.
+pub(crate) fn all() -> Vec<Case> {
+    [sessions::CASES, directory::CASES, outages::CASES, answers::CASES, demo::CASES].concat()
+}

@@ -1,0 +1,190 @@
+//! A whole cluster: a directory, two back ends, and Waypost in front, as an operator would set
+//! them up.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::clients::{Account, Tls};
+use crate::servers::{Authority, Dovecot, DovecotPorts, Slapd, Waypost, free_port_on};
+
+/// The back end of user1 and user2.
+pub(crate) const NORTH: &str = "127.0.0.2";
+/// The back end of user3 and user4.
+pub(crate) const SOUTH: &str = "127.0.0.3";
+/// The users' domain.
+pub(crate) const DOMAIN: &str = "localdomain.test";
+
+/// A cluster that runs.
+pub(crate) struct Cluster {
+    pub slapd: Slapd,
+    pub north: Dovecot,
+    pub south: Dovecot,
+    pub waypost: Waypost,
+    pub doors: Doors,
+}
+
+/// Where Waypost listens, on IPv4 and IPv6 alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors {
+    pub imap: u16,
+    pub imaps: u16,
+    pub pop3: u16,
+    pub pop3s: u16,
+}
+
+/// What differs from the usual configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Further lines of `[policy.ldap.settings]`.
+    pub settings: String,
+    /// Lines of `[cache]`.
+    pub cache: String,
+    /// Lines of `[login]`.
+    pub login: String,
+    /// Lines of `[backend."*"]` beside ports and CA.
+    pub backend: String,
+    /// How Waypost speaks with the back ends.
+    pub backend_tls: &'static str,
+    /// Further lines of `[directory.main]`.
+    pub directory: String,
+    /// Further tables.
+    pub more: String,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            settings: String::new(),
+            cache: "cache-for = \"1s\"\n".to_owned(),
+            login: "auth-failure-delay = \"200ms\"\nretry-for = \"1s\"\n".to_owned(),
+            backend: String::new(),
+            backend_tls: "starttls",
+            directory: String::new(),
+            more: String::new(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Four users as in the demo, and the usual configuration.
+    pub fn start(plan: &Plan) -> Self {
+        let authority = Authority::new();
+        let ports = DovecotPorts::free_on(&[NORTH, SOUTH].map(|at| at.parse().unwrap()));
+        let north = Dovecot::start(NORTH, "north.localdomain.test", ports, &authority);
+        let south = Dovecot::start(SOUTH, "south.localdomain.test", ports, &authority);
+        let slapd = Slapd::start();
+        for (user, at, back_end, name) in [
+            ("user1", NORTH, &north, "north"),
+            ("user2", NORTH, &north, "north"),
+            ("user3", SOUTH, &south, "south"),
+            ("user4", SOUTH, &south, "south"),
+        ] {
+            slapd.add_user(user, at);
+            let address = format!("{user}@{DOMAIN}");
+            back_end.add_user(&address, user, &format!("Welcome to {name}"));
+        }
+        let doors = Doors::free();
+        let configuration = configuration(plan, doors, &slapd, ports);
+        let (chain, key) = authority.issue(&["localhost", "127.0.0.1", "::1"]);
+        let waypost = Waypost::start(
+            &configuration,
+            &[
+                ("chain.pem", &chain),
+                ("key.pem", &key),
+                ("ca.pem", authority.pem()),
+                ("ldap.secret", slapd.bind_password()),
+            ],
+        );
+        Self { slapd, north, south, waypost, doors }
+    }
+
+    /// An account at the IMAP door.
+    pub fn imap<'a>(
+        &self,
+        tls: Tls,
+        user: &'a str,
+        password: &'a str,
+        ca: &'a PathBuf,
+    ) -> Account<'a> {
+        let port = if tls == Tls::Implicit { self.doors.imaps } else { self.doors.imap };
+        Account { server: local(port), tls, authority: ca, user, password }
+    }
+
+    /// An account at the POP3 door.
+    pub fn pop3<'a>(
+        &self,
+        tls: Tls,
+        user: &'a str,
+        password: &'a str,
+        ca: &'a PathBuf,
+    ) -> Account<'a> {
+        let port = if tls == Tls::Implicit { self.doors.pop3s } else { self.doors.pop3 };
+        Account { server: local(port), tls, authority: ca, user, password }
+    }
+
+    /// The file with the authority that every certificate of the cluster comes from.
+    pub fn ca(&self) -> PathBuf {
+        self.waypost.file("ca.pem")
+    }
+}
+
+impl Doors {
+    fn free() -> Self {
+        let both: [IpAddr; 2] = ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+        let port = || free_port_on(&both);
+        Self { imap: port(), imaps: port(), pop3: port(), pop3s: port() }
+    }
+}
+
+/// A port on the IPv4 loopback address.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    SocketAddr::new("127.0.0.1".parse().unwrap(), port)
+}
+
+fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) -> String {
+    let mut text = String::from("[server]\nhostname = \"waypost.localdomain.test\"\n\n");
+    for (name, protocol, port, tls) in [
+        ("imap", "imap", doors.imap, "starttls"),
+        ("imaps", "imap", doors.imaps, "implicit"),
+        ("pop3", "pop3", doors.pop3, "starttls"),
+        ("pop3s", "pop3", doors.pop3s, "implicit"),
+    ] {
+        let plaintext = if tls == "starttls" { "allow-plaintext-login = true\n" } else { "" };
+        let _ = writeln!(
+            text,
+            "[listener.{name}]\nprotocol = \"{protocol}\"\n\
+             bind = [\"127.0.0.1:{port}\", \"[::1]:{port}\"]\ntls = \"{tls}\"\n\
+             default-domain = \"{DOMAIN}\"\n{plaintext}"
+        );
+    }
+    let (imap, pop3) = match plan.backend_tls {
+        "implicit" => (ports.imaps, ports.pop3s),
+        _ => (ports.imap, ports.pop3),
+    };
+    let tls = plan.backend_tls;
+    let _ = write!(
+        text,
+        "[tls]\ncertificates = [{{ chain = \"chain.pem\", key = \"key.pem\" }}]\n\n\
+         [login]\n{login}\n[cache]\n{cache}\n\
+         [directory.main]\nurl = [\"{url}\"]\nbind-dn = \"{bind_dn}\"\n\
+         bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\
+         password-field = \"userPassword\"\n{directory}\n\
+         [policy.ldap]\nplugin = \"builtin:ldap-routing\"\n\
+         directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n\n\
+         [policy.ldap.settings]\ndirectory = \"main\"\nsearch-base = \"%s\"\n\
+         search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n{settings}\n\
+         [domain.\"{DOMAIN}\"]\npolicies = [\"ldap\"]\n\n\
+         [backend.\"*\"]\nimap = {{ port = {imap}, tls = \"{tls}\" }}\n\
+         pop3 = {{ port = {pop3}, tls = \"{tls}\" }}\nca = \"ca.pem\"\n{backend}\n{more}",
+        login = plan.login,
+        cache = plan.cache,
+        url = slapd.url(),
+        bind_dn = slapd.bind_dn(),
+        directory = plan.directory,
+        settings = plan.settings,
+        backend = plan.backend,
+        more = plan.more,
+    );
+    text
+}
