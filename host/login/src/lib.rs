@@ -16,6 +16,6 @@ mod verdict;
 
 pub use journal::{UserLabel, Users};
 pub use metrics::Metrics;
-pub use process::{Entrance, Generation, Process, SessionIds};
+pub use process::{Entrance, Generation, Grant, Process, SessionIds};
 pub use session::serve;
 pub use settings::Settings;

@@ -28,23 +28,23 @@ use waypost_wire::login::FrontSettings;
 
 /// What the scripted policy answers now.
 #[derive(Clone, Debug)]
-pub enum Script {
+pub(crate) enum Script {
     /// These hosts, in this order.
     To(Vec<SocketAddr>),
     Unknown,
     DirectoryDown,
 }
 
-pub struct Scripted {
+pub(crate) struct Scripted {
     name: Arc<str>,
     grant: Arc<Loopback>,
-    pub script: ArcSwap<Script>,
-    pub asked: AtomicUsize,
+    pub(crate) script: ArcSwap<Script>,
+    pub(crate) asked: AtomicUsize,
 }
 
 /// Grants 127.0.0.0/8 but 127.0.0.99.
 #[derive(Debug)]
-pub struct Loopback;
+pub(crate) struct Loopback;
 
 impl Grant for Loopback {
     fn allows_resolved(&self, _host: &Host, address: &IpAddr) -> bool {
@@ -97,18 +97,18 @@ fn target(address: &SocketAddr) -> Target {
 }
 
 /// A Waypost around the driver: one IMAP listener, one scripted policy for `a.test`.
-pub struct House {
-    pub address: SocketAddr,
-    pub process: Arc<Process<Scripted>>,
-    pub policy: Arc<Scripted>,
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) process: Arc<Process<Scripted>>,
+    pub(crate) policy: Arc<Scripted>,
 }
 
 /// What a test may set.
-pub struct Plan {
-    pub settings: Settings,
-    pub backend: BackendSettings,
-    pub max_connections_per_user: Option<u32>,
-    pub cache_for: Duration,
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) backend: BackendSettings,
+    pub(crate) max_connections_per_user: Option<u32>,
+    pub(crate) cache_for: Duration,
 }
 
 impl Default for Plan {
@@ -134,11 +134,11 @@ impl Default for Plan {
 }
 
 impl House {
-    pub fn start(script: Script) -> Self {
+    pub(crate) fn start(script: Script) -> Self {
         Self::start_with(script, Plan::default())
     }
 
-    pub fn start_with(script: Script, plan: Plan) -> Self {
+    pub(crate) fn start_with(script: Script, plan: Plan) -> Self {
         let policy = Arc::new(Scripted {
             name: Arc::from("scripted"),
             grant: Arc::new(Loopback),
@@ -209,12 +209,12 @@ impl House {
     }
 
     /// From now on the policy answers this.
-    pub fn answer(&self, script: Script) {
+    pub(crate) fn answer(&self, script: Script) {
         self.policy.script.store(Arc::new(script));
     }
 
     /// A client that has read the greeting.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let mut client = Client { stream, unread: String::new() };
         let greeting = client.line().await;
@@ -223,7 +223,7 @@ impl House {
     }
 
     /// Logs in and returns the tagged reply.
-    pub async fn log_in(&self, user: &str, password: &str) -> (Client, String) {
+    pub(crate) async fn log_in(&self, user: &str, password: &str) -> (Client, String) {
         let mut client = self.client().await;
         client.say(&format!("a LOGIN {user} {password}\r\n")).await;
         let reply = client.tagged("a").await;
@@ -236,18 +236,18 @@ fn routing_metrics() -> waypost_routing::Metrics {
 }
 
 /// A mail client.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     unread: String,
 }
 
 impl Client {
-    pub async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// The next line; empty when the server has closed.
-    pub async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         loop {
             if let Some(end) = self.unread.find("\r\n") {
                 return self.unread.drain(..end + 2).collect();
@@ -263,7 +263,7 @@ impl Client {
     }
 
     /// The reply with this tag, what comes before it left out.
-    pub async fn tagged(&mut self, tag: &str) -> String {
+    pub(crate) async fn tagged(&mut self, tag: &str) -> String {
         loop {
             let line = self.line().await;
             assert!(!line.is_empty(), "closed before the reply to {tag}");
@@ -275,15 +275,15 @@ impl Client {
 }
 
 /// A back end that follows a script for each connection.
-pub struct BackEnd {
-    pub address: SocketAddr,
+pub(crate) struct BackEnd {
+    pub(crate) address: SocketAddr,
     heard: Arc<parking_lot::Mutex<String>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 /// One thing that a scripted back end does.
 #[derive(Clone, Copy, Debug)]
-pub enum Do {
+pub(crate) enum Do {
     Say(&'static str),
     /// Reads lines until one holds this.
     Hear(&'static str),
@@ -296,17 +296,17 @@ pub enum Do {
 }
 
 /// Greets like an ordinary server.
-pub const GREET: Do = Do::Say("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN ID] ready\r\n");
+pub(crate) const GREET: Do = Do::Say("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN ID] ready\r\n");
 /// Lets everybody in.
-pub const ACCEPT: Do = Do::Reply("LOGIN", "OK [CAPABILITY IMAP4rev1 IDLE] in");
+pub(crate) const ACCEPT: Do = Do::Reply("LOGIN", "OK [CAPABILITY IMAP4rev1 IDLE] in");
 
 impl BackEnd {
     /// Follows `script` on each connection, and closes it at the script's end.
-    pub async fn start(script: &'static [Do]) -> Self {
+    pub(crate) async fn start(script: &'static [Do]) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), script).await
     }
 
-    pub async fn start_at(address: SocketAddr, script: &'static [Do]) -> Self {
+    pub(crate) async fn start_at(address: SocketAddr, script: &'static [Do]) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(parking_lot::Mutex::new(String::new()));
@@ -321,7 +321,7 @@ impl BackEnd {
     }
 
     /// Everything that was said to it.
-    pub fn heard(&self) -> String {
+    pub(crate) fn heard(&self) -> String {
         self.heard.lock().clone()
     }
 }
@@ -381,7 +381,7 @@ async fn follow(
 }
 
 /// Nobody listens here.
-pub async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }
