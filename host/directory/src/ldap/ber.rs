@@ -79,6 +79,7 @@ pub(super) fn message_length(input: &[u8], limit: usize) -> Result<Option<usize>
 }
 
 /// Reads elements one behind the other.
+#[derive(Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {

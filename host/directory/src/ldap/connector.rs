@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustls::ClientConfig;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::handshake::{self, ConnectError, Login};
-use super::link::{Link, Reason};
+use super::link::{Link, Load, Reason};
 use super::operation::{self, Ended, Request};
 use super::settings::{LdapSettings, SettingsError};
 use super::{LdapUrl, tls};
@@ -54,7 +54,6 @@ pub(super) struct Connector {
     pub(super) base: Dn,
     tls: Option<Arc<ClientConfig>>,
     metrics: DirectoryMetrics,
-    permits: Arc<Semaphore>,
     slots: watch::Sender<Vec<Slot>>,
     servers: Mutex<Vec<Health>>,
 }
@@ -80,7 +79,6 @@ impl Connector {
             base,
             tls,
             metrics,
-            permits: Arc::new(Semaphore::new(settings.in_flight)),
             slots: watch::Sender::new(vec![connecting; settings.connections]),
             servers: Mutex::new(vec![Health::default(); settings.urls.len()]),
             settings,
@@ -101,11 +99,17 @@ impl Connector {
         let request = Arc::new(request);
         let mut lost = Reason::from("no connection");
         for _ in 0..ATTEMPTS {
-            let permit = timeout_at(deadline, self.permits.clone().acquire_owned());
-            let Ok(Ok(permit)) = permit.await else { return Err(SearchError::Timeout) };
-            let link = self.link(deadline).await?;
+            let mut under_way = self.link(deadline).await?.enter();
+            match timeout_at(deadline, under_way.turn()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => {
+                    lost = reason;
+                    continue;
+                }
+                Err(_) => return Err(SearchError::Timeout),
+            }
             let (reply, answer) = oneshot::channel();
-            let task = operation::run(self.clone(), link, request.clone(), deadline, reply, permit);
+            let task = operation::run(self.clone(), under_way, request.clone(), deadline, reply);
             handle.spawn(task);
             match timeout_at(deadline + GRACE, answer).await {
                 Ok(Ok(Ended::Answered(result))) => return result,
@@ -194,21 +198,29 @@ impl Connector {
             timeout: self.settings.connect_timeout,
         };
         let opened = handshake::open(url, &login).await?;
-        let limit = self.settings.limits.octets.saturating_add(MESSAGE_OVERHEAD);
-        let searches = jittered(self.settings.recycle_searches);
-        Link::start(opened, server, limit, searches, self.metrics.connections.clone()).await
+        let load = Load {
+            message: self.settings.limits.octets.saturating_add(MESSAGE_OVERHEAD),
+            in_flight: self.settings.in_flight,
+            searches: jittered(self.settings.recycle_searches),
+        };
+        Link::start(opened, server, load, self.metrics.connections.clone()).await
     }
 
     /// The servers in the order in which to try them: those that failed a short while ago last.
     pub(super) fn order(&self) -> Vec<usize> {
         let servers = self.servers.lock();
-        let recently = |server: &usize| {
-            let failed = servers.get(*server).and_then(|health| health.failed);
-            failed.is_some_and(|failed| failed.elapsed() < self.settings.fail_back_after)
-        };
         let mut order: Vec<usize> = (0..servers.len()).collect();
-        order.sort_by_key(recently);
+        order.sort_by_key(|server| servers.get(*server).is_some_and(|it| self.is_troubled(it)));
         order
+    }
+
+    /// Whether there is a server that has not failed a short while ago.
+    pub(super) fn has_untroubled(&self) -> bool {
+        self.servers.lock().iter().any(|health| !self.is_troubled(health))
+    }
+
+    fn is_troubled(&self, health: &Health) -> bool {
+        health.failed.is_some_and(|failed| failed.elapsed() < self.settings.fail_back_after)
     }
 
     fn note_success(&self, server: usize) {
@@ -217,7 +229,7 @@ impl Connector {
         }
     }
 
-    fn note_failure(&self, server: usize) {
+    pub(super) fn note_failure(&self, server: usize) {
         if let Some(health) = self.servers.lock().get_mut(server) {
             health.failed = Some(Instant::now());
         }
@@ -246,7 +258,7 @@ fn pick(slots: &[Slot]) -> Pick {
         Slot::Up(link) if !link.is_ended() => Some(link),
         _ => None,
     });
-    if let Some(link) = links.min_by_key(|link| link.in_flight()) {
+    if let Some(link) = links.min_by_key(|link| link.load()) {
         return Pick::Link(link.clone());
     }
     let now = Instant::now();

@@ -5,7 +5,7 @@
 //! what passes has a known kind, a bounded size and a bounded depth.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::net::UnixStream;
@@ -21,21 +21,30 @@ const KEEP: usize = 64 * 1024;
 /// `UnbindRequest` (RFC 4511 section 4.3), under an id that the client does not reach.
 const UNBIND: [u8; 10] = [0x30, 0x08, 0x02, 0x04, 0x7f, 0xff, 0xff, 0xff, 0x42, 0x00];
 
+/// What the fence and the searches tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    /// How often octets arrived from the server: a sign of life.
+    pub(super) received: AtomicU64,
+    /// How many searches are under way.
+    pub(super) in_flight: AtomicUsize,
+}
+
 /// Carries messages between a server and the LDAP client until either ends. Answers why.
 ///
-/// `unread` is what the server has said already, `limit` the largest message in octets, and
-/// `received` counts each arrival of octets from the server: a sign of life.
+/// `unread` is what the server has said already, `limit` the largest message in octets, and the
+/// most that the server may say while nobody asks anything.
 pub(super) async fn guard(
     server: ServerStream,
     unread: Vec<u8>,
     client: UnixStream,
     limit: usize,
-    received: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
 ) -> String {
     let (server_read, server_write) = split(server);
     let (client_read, client_write) = client.into_split();
     tokio::select! {
-        reason = inbound(server_read, unread, client_write, limit, &received) => reason,
+        reason = inbound(server_read, unread, client_write, limit, &traffic) => reason,
         reason = outbound(client_read, server_write) => reason,
     }
 }
@@ -45,8 +54,9 @@ async fn inbound(
     mut buffer: Vec<u8>,
     mut client: impl AsyncWrite + Unpin,
     limit: usize,
-    received: &AtomicU64,
+    traffic: &Traffic,
 ) -> String {
+    let mut unasked = 0_usize;
     loop {
         let examined = examine(&buffer, limit);
         if let Some(passed) = buffer.get(..examined.passed)
@@ -64,9 +74,14 @@ async fn inbound(
         buffer.reserve(READ_SIZE);
         match server.read_buf(&mut buffer).await {
             Ok(0) => return "the server closed the connection".to_owned(),
-            Ok(_) => received.fetch_add(1, Ordering::Relaxed),
+            Ok(_) if unasked > limit => return "the server talks though nobody asks".to_owned(),
+            Ok(octets) => {
+                traffic.received.fetch_add(1, Ordering::Relaxed);
+                let asked = traffic.in_flight.load(Ordering::Relaxed) > 0;
+                unasked = if asked { 0 } else { unasked.saturating_add(octets) };
+            }
             Err(error) => return format!("the connection failed: {error}"),
-        };
+        }
     }
 }
 

@@ -201,9 +201,9 @@ fn tls_hint(error: &io::Error) -> &'static str {
     use rustls::CertificateError as Certificate;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(Certificate::UnknownIssuer)) => {
-            ": the certificate's issuer is not among the CAs: configure the CA that issued it"
-        }
+        Some(rustls::Error::InvalidCertificate(
+            Certificate::UnknownIssuer | Certificate::BadSignature,
+        )) => ": the certificate's issuer is not among the CAs: configure the CA that issued it",
         Some(rustls::Error::InvalidCertificate(
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         )) => ": use the name in the URL for which the certificate was issued",
@@ -297,6 +297,8 @@ fn bind_request(bind: &Bind) -> Zeroizing<Vec<u8>> {
         Bind::External => {
             let mut credentials = buffer(16);
             ber::append(&mut credentials, OCTET_STRING, b"EXTERNAL");
+            // Nobody else to act for; without this the server would ask.
+            ber::append(&mut credentials, OCTET_STRING, b"");
             let mut content = buffer(32);
             append_version_and_name(&mut content, "");
             ber::append(&mut content, SASL, &credentials);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connector::{Connector, Slot, jittered_time};
 use super::link::{Link, Reason};
 
-/// A connection that ends sooner than this was none: the next attempt waits.
+/// A connection that ends sooner than this counts as a failure to connect.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
 
 /// Runs until it is aborted.
@@ -41,11 +41,16 @@ pub(super) async fn keep(connector: Arc<Connector>, slot: usize) {
             %reason,
             "the connection to the directory ended"
         );
-        if since.elapsed() < SHORT_LIVED {
+        let short_lived = since.elapsed() < SHORT_LIVED;
+        if short_lived {
+            connector.note_failure(server);
+        } else {
+            backoff = Backoff::new(&connector);
+        }
+        if short_lived && !connector.has_untroubled() {
             connector.set_slot(slot, Slot::Down(reason));
             sleep(backoff.next()).await;
         } else {
-            backoff = Backoff::new(&connector);
             connector.set_lost(slot);
         }
     }

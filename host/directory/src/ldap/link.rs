@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::fence;
+use super::fence::{self, Traffic};
 use super::handshake::{ConnectError, Opened};
 
 /// How many searches in a row may end in a timeout, though the server does say something now and
@@ -32,8 +32,9 @@ pub(super) struct Link {
     pub(super) server: usize,
     /// How it is protected, in words.
     pub(super) protection: String,
-    received: Arc<AtomicU64>,
-    in_flight: AtomicUsize,
+    traffic: Arc<Traffic>,
+    /// One for each search that may be under way. Closed when the connection ends.
+    permits: Arc<Semaphore>,
     timeouts: AtomicU32,
     searches_left: AtomicU64,
     worn: Notify,
@@ -47,14 +48,23 @@ impl fmt::Debug for Link {
     }
 }
 
+/// What a connection may carry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// The largest message from the server, in octets.
+    pub(super) message: usize,
+    /// How many searches at once.
+    pub(super) in_flight: usize,
+    /// After how many searches it is worn out.
+    pub(super) searches: u64,
+}
+
 impl Link {
-    /// Puts the LDAP client on a connection. `searches` is after how many it is worn out, `limit`
-    /// the largest message in octets.
+    /// Puts the LDAP client on a connection to the server of this index.
     pub(super) async fn start(
         opened: Opened,
         server: usize,
-        limit: usize,
-        searches: u64,
+        load: Load,
         gauge: Gauge,
     ) -> Result<Arc<Self>, ConnectError> {
         let Opened { stream, unread } = opened;
@@ -65,20 +75,29 @@ impl Link {
         let (connection, ldap) = LdapConnAsync::with_settings(settings, "ldapi:///")
             .await
             .map_err(|error| ConnectError::Client(error.to_string()))?;
-        let received = Arc::new(AtomicU64::new(0));
+        let traffic = Arc::new(Traffic::default());
+        let permits = Arc::new(Semaphore::new(load.in_flight));
         let (kill, killed) = watch::channel(None);
         let (ending, ended) = watch::channel(None);
         let driver = tokio::spawn(async move { connection.drive().await });
-        let guard = fence::guard(stream, unread, ours, limit, received.clone());
-        tokio::spawn(supervise(driver, guard, killed, ending, gauge));
+        let guard = fence::guard(stream, unread, ours, load.message, traffic.clone());
+        let life = supervise(driver, guard, killed);
+        let closing = permits.clone();
+        tokio::spawn(async move {
+            gauge.inc();
+            let reason = life.await;
+            gauge.dec();
+            ending.send_replace(Some(reason));
+            closing.close();
+        });
         Ok(Arc::new(Self {
             ldap,
             server,
             protection,
-            received,
-            in_flight: AtomicUsize::new(0),
+            traffic,
+            permits,
             timeouts: AtomicU32::new(0),
-            searches_left: AtomicU64::new(searches),
+            searches_left: AtomicU64::new(load.searches),
             worn: Notify::new(),
             kill,
             ended,
@@ -90,19 +109,15 @@ impl Link {
         self.ldap.clone()
     }
 
-    /// How many searches are under way.
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+    /// How many searches are under way or wait for their turn.
+    pub(super) fn load(&self) -> usize {
+        self.traffic.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Notes that a search begins.
-    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let left = &self.searches_left;
-        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err() {
-            self.worn.notify_one();
-        }
-        UnderWay { link: self.clone(), received: self.received.load(Ordering::Relaxed) }
+    /// Puts a search on this connection; [`UnderWay::turn`] is when it may begin.
+    pub(super) fn enter(self: &Arc<Self>) -> UnderWay {
+        self.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
+        UnderWay { link: self.clone(), received: 0, permit: None }
     }
 
     /// Waits until the connection has carried all the searches that it should.
@@ -130,14 +145,30 @@ impl Link {
     }
 }
 
-/// A search that is under way on a link.
+/// A search that is on a link.
 pub(super) struct UnderWay {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     /// How often the server had been heard when the search began.
     received: u64,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl UnderWay {
+    /// Waits until the search may begin; fails if the connection ends before.
+    pub(super) async fn turn(&mut self) -> Result<(), Reason> {
+        let link = &self.link;
+        let Ok(permit) = link.permits.clone().acquire_owned().await else {
+            return Err(link.ended().await);
+        };
+        self.permit = Some(permit);
+        self.received = link.traffic.received.load(Ordering::Relaxed);
+        let left = &link.searches_left;
+        if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err() {
+            link.worn.notify_one();
+        }
+        Ok(())
+    }
+
     /// Notes that the server answered to the end.
     pub(super) fn answered(&self) {
         self.link.timeouts.store(0, Ordering::Relaxed);
@@ -146,7 +177,7 @@ impl UnderWay {
     /// Notes that the server did not answer in time. Answers whether the connection is to be given
     /// up: nothing at all was heard since the search began, or too many went this way.
     pub(super) fn timed_out(&self) -> bool {
-        let silent = self.link.received.load(Ordering::Relaxed) == self.received;
+        let silent = self.link.traffic.received.load(Ordering::Relaxed) == self.received;
         let in_a_row = self.link.timeouts.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         silent || in_a_row >= MAX_TIMEOUTS_IN_A_ROW
     }
@@ -154,20 +185,17 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.link.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.link.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Runs a connection to its end, whatever becomes of the LDAP client: it may panic, and then it is
-/// as if the server had gone.
+/// Runs a connection to its end and answers why, whatever becomes of the LDAP client: it may panic,
+/// and then it is as if the server had gone.
 async fn supervise(
     mut driver: JoinHandle<ldap3::result::Result<()>>,
     guard: impl Future<Output = String>,
     mut killed: watch::Receiver<Option<Reason>>,
-    ending: watch::Sender<Option<Reason>>,
-    gauge: Gauge,
-) {
-    gauge.inc();
+) -> Reason {
     let mut guard = Box::pin(guard);
     let kill = async {
         match killed.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone()) {
@@ -189,6 +217,5 @@ async fn supervise(
         reason = kill => reason,
     };
     driver.abort();
-    gauge.dec();
-    ending.send_replace(Some(reason));
+    reason
 }

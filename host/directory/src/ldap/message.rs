@@ -10,6 +10,9 @@ pub(super) const EXTENDED_RESPONSE: u8 = 0x78;
 const INTERMEDIATE: u8 = 0x79;
 /// The place of `referral` in a result.
 const REFERRAL: u8 = 0xa3;
+/// The place of controls in a message.
+const CONTROLS: u8 = 0xa0;
+const BOOLEAN: u8 = 0x01;
 
 /// One message.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(super) struct Message<'a> {
     /// The tag of the operation.
     pub(super) operation: u8,
     pub(super) content: &'a [u8],
+    /// What follows the operation.
+    rest: Reader<'a>,
 }
 
 /// How an operation ended.
@@ -37,13 +42,13 @@ pub(super) enum Verdict {
 }
 
 impl<'a> Message<'a> {
-    /// Takes a whole message apart; what follows the operation (controls) is not looked at.
+    /// Takes a whole message apart.
     pub(super) fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let mut outer = Reader(octets);
         let mut inside = Reader(outer.expect(SEQUENCE)?);
         let id = inside.number(INTEGER)?;
         let operation = inside.next()?.ok_or(Malformed::Structure)?;
-        Ok(Self { id, operation: operation.tag, content: operation.content })
+        Ok(Self { id, operation: operation.tag, content: operation.content, rest: inside })
     }
 }
 
@@ -64,7 +69,10 @@ impl Outcome {
 /// search can be, and built in a way on which the LDAP client does not trip.
 pub(super) fn inspect(octets: &[u8]) -> Result<Verdict, Malformed> {
     ber::check_nesting(octets)?;
-    let message = Message::parse(octets)?;
+    let mut message = Message::parse(octets)?;
+    if message.id != 0 {
+        check_controls(&mut message.rest)?;
+    }
     match (message.id, message.operation) {
         (0, EXTENDED_RESPONSE) => Ok(Verdict::Goodbye(Outcome::parse(message.content)?)),
         (1.., SEARCH_ENTRY | SEARCH_REFERENCE | INTERMEDIATE) => Ok(Verdict::Pass),
@@ -73,6 +81,35 @@ pub(super) fn inspect(octets: &[u8]) -> Result<Verdict, Malformed> {
             Ok(Verdict::Pass)
         }
         _ => Err(Malformed::Structure),
+    }
+}
+
+/// Checks what may follow an operation: controls (RFC 4511 section 4.1.11), or nothing.
+fn check_controls(rest: &mut Reader<'_>) -> Result<(), Malformed> {
+    let Some(controls) = rest.next()? else { return Ok(()) };
+    if controls.tag != CONTROLS || rest.next()?.is_some() {
+        return Err(Malformed::Structure);
+    }
+    let mut controls = Reader(controls.content);
+    while let Some(control) = controls.next()? {
+        if control.tag != SEQUENCE {
+            return Err(Malformed::Structure);
+        }
+        check_control(Reader(control.content))?;
+    }
+    Ok(())
+}
+
+fn check_control(mut parts: Reader<'_>) -> Result<(), Malformed> {
+    parts.text()?;
+    let mut next = parts.next()?;
+    if next.is_some_and(|part| part.tag == BOOLEAN && part.content.len() == 1) {
+        next = parts.next()?;
+    }
+    match next {
+        None => Ok(()),
+        Some(value) if value.tag == OCTET_STRING && parts.next()?.is_none() => Ok(()),
+        Some(_) => Err(Malformed::Structure),
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::{SearchOptions, SearchStream};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connector::Connector;
 use super::entry;
-use super::link::{Link, Reason};
+use super::link::{Link, Reason, UnderWay};
 use super::message::describe;
 use crate::attribute::AttributeName;
 use crate::page::{Filling, PageBuilder};
@@ -83,16 +83,15 @@ pub(super) enum Ended {
 /// Searches and replies. If nobody waits for the reply any more, the search is abandoned.
 pub(super) async fn run(
     connector: Arc<Connector>,
-    link: Arc<Link>,
+    under_way: UnderWay,
     request: Arc<Request>,
     deadline: Instant,
     mut reply: oneshot::Sender<Ended>,
-    _permit: OwnedSemaphorePermit,
 ) {
     let ended = tokio::select! {
         biased;
-        reason = link.ended() => Ended::Lost(reason),
-        ended = search(&connector, &link, &request, deadline, &mut reply) => ended,
+        reason = under_way.link.ended() => Ended::Lost(reason),
+        ended = search(&connector, &under_way, &request, deadline, &mut reply) => ended,
     };
     // Nobody may be there to hear it.
     let _ = reply.send(ended);
@@ -100,12 +99,12 @@ pub(super) async fn run(
 
 async fn search(
     connector: &Connector,
-    link: &Arc<Link>,
+    under_way: &UnderWay,
     request: &Request,
     deadline: Instant,
     reply: &mut oneshot::Sender<Ended>,
 ) -> Ended {
-    let under_way = link.begin();
+    let link = &*under_way.link;
     let mut ldap = link.ldap();
     ldap.with_search_options(request.options(deadline));
     let begun =

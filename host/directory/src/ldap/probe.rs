@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connector::Connector;
@@ -26,9 +26,10 @@ async fn probe_server(connector: &Arc<Connector>, server: usize) -> Result<Strin
     let settings = &connector.settings;
     let request = Arc::new(base_request(connector)?);
     let deadline = Instant::now() + settings.search_timeout;
-    let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(|e| e.to_string())?;
+    let mut under_way = link.enter();
+    under_way.turn().await.map_err(|reason| reason.to_string())?;
     let (reply, answer) = oneshot::channel();
-    operation::run(connector.clone(), link, request, deadline, reply, permit).await;
+    operation::run(connector.clone(), under_way, request, deadline, reply).await;
     let page = match answer.await {
         Ok(Ended::Answered(result)) => result.map_err(|error| error.to_string())?,
         Ok(Ended::Lost(reason)) => return Err(reason.to_string()),

@@ -26,7 +26,8 @@ pub struct LdapSettings {
     pub tls: TlsSettings,
     /// How many connections carry all searches: 2.
     pub connections: usize,
-    /// How many searches may be under way on them together; more wait: 128.
+    /// How many searches may be under way on each; more wait: 32. slapd closes a connection on
+    /// which more than a hundred wait (`conn_max_pending`).
     pub in_flight: usize,
     /// How long one attempt to connect to one address, encrypt and log in may take: 3 s.
     pub connect_timeout: Duration,
@@ -58,7 +59,7 @@ impl LdapSettings {
             password_field: None,
             tls: TlsSettings::default(),
             connections: 2,
-            in_flight: 128,
+            in_flight: 32,
             connect_timeout: Duration::from_secs(3),
             search_timeout: Duration::from_secs(2),
             limits: Limits::default(),

@@ -2,5 +2,8 @@
 
 mod answers;
 mod grants;
+mod hostile;
 mod ldif;
+mod servers;
 mod support;
+mod tls;

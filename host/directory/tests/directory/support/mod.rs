@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod certificates;
 pub(crate) mod slapd;
 
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use waypost_directory::{
-    BoundQuery, Directory, LdifDirectory, LdifSettings, LdifSource, Metrics, Page, Query, Scope,
-    SearchError,
+    BoundQuery, Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSettings, LdifSource,
+    Metrics, Page, Query, Scope, SearchError,
 };
 
 /// The base of every directory in these tests.
@@ -68,6 +69,30 @@ impl Ask<'_> {
         let deadline = Instant::now() + Duration::from_secs(10);
         directory.search(&self.bind(directory), deadline).await
     }
+}
+
+/// Settings for some servers, with times that suit a test.
+pub(crate) fn settings(urls: &[String]) -> LdapSettings {
+    let urls = urls.iter().map(|url| url.parse().unwrap()).collect();
+    LdapSettings {
+        connect_timeout: Duration::from_secs(2),
+        search_timeout: Duration::from_secs(1),
+        backoff_min: Duration::from_millis(20),
+        backoff_max: Duration::from_millis(200),
+        fail_back_after: Duration::from_millis(300),
+        ..LdapSettings::new("slapd", urls, BASE)
+    }
+}
+
+/// A directory on servers.
+pub(crate) fn ldap(settings: LdapSettings) -> Directory {
+    Directory::Ldap(LdapDirectory::new(settings, &Metrics::default()).unwrap())
+}
+
+/// What the only server's probe found.
+pub(crate) async fn finding(directory: &Directory) -> Result<String, String> {
+    let [finding] = <[_; 1]>::try_from(directory.probe().await).unwrap();
+    finding.result
 }
 
 /// Looks one entry up by its mail address.
