@@ -17,6 +17,8 @@ const STACK: u32 = 64 * 1024;
 
 /// The package of the interfaces that a component may import.
 const INTERFACES: &str = "waypost:policy/";
+/// The interface that makes a component a plugin, of whatever version.
+const MAPPING: &str = "waypost:policy/mapping@";
 
 /// Variables that would change what is built, or for whom.
 const FOREIGN: &[&str] = &[
@@ -53,8 +55,11 @@ pub enum BuildError {
     #[error("the plugin does not compile; the compiler's words are above")]
     Compile,
     /// Encoding failed.
-    #[error("this is no plugin: {0}")]
+    #[error("the module cannot be made a component: {0}")]
     Encode(String),
+    /// Nothing in it answers questions.
+    #[error("the component does not export `{MAPPING}…`: a plugin calls `waypost_sdk::export!`")]
+    Export,
     /// The component wants more than a policy gets.
     #[error("the component imports {0}: a policy gets `{INTERFACES}…` only, no system interface")]
     Import(String),
@@ -103,8 +108,7 @@ fn compile(package: &Package, toolchain: &Toolchain) -> Result<PathBuf, BuildErr
         cargo.arg("--locked");
     }
     if toolchain.library == Library::Source {
-        // Without its default features the library has no use for a symboliser, which no trap in
-        // a sandbox could run.
+        // Unstable options of this compiler's own, tried with it.
         cargo.env("RUSTC", &toolchain.rustc).env("RUSTC_BOOTSTRAP", "1");
         cargo.arg("-Zbuild-std=std,panic_abort");
     }
@@ -163,24 +167,28 @@ fn module_of(message: &str, manifest: &Path) -> Option<PathBuf> {
     (artifact.manifest_path == manifest).then(|| artifact.filenames.into_iter().find(is_module))?
 }
 
-/// Makes a component of a module that carries its interface, and refuses one that wants more than
-/// a policy gets.
+/// Makes a component of a module that carries its interface, and refuses one that is no plugin or
+/// wants more than a policy gets.
 fn encode(module: &[u8]) -> Result<Vec<u8>, BuildError> {
     let encoded = ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode());
     let component = encoded.map_err(|error| BuildError::Encode(format!("{error:#}")))?;
-    match wit_component::decode(&component) {
-        Ok(DecodedWasm::Component(resolve, world)) => {
-            let imports = resolve.worlds[world].imports.keys();
-            let foreign = imports.map(|key| resolve.name_world_key(key));
-            match foreign.into_iter().find(|name| !name.starts_with(INTERFACES)) {
-                Some(name) => Err(BuildError::Import(name)),
-                None => Ok(component),
-            }
-        }
-        Ok(DecodedWasm::WitPackage(..)) => Err(BuildError::Encode("an interface, no code".into())),
-        Err(error) => Err(BuildError::Encode(format!("{error:#}"))),
+    let decoded = wit_component::decode(&component);
+    let (resolve, world) =
+        match decoded.map_err(|error| BuildError::Encode(format!("{error:#}")))? {
+            DecodedWasm::Component(resolve, world) => (resolve, world),
+            DecodedWasm::WitPackage(..) => return Err(BuildError::Export),
+        };
+    let world = &resolve.worlds[world];
+    let mut imports = world.imports.keys().map(|key| resolve.name_world_key(key));
+    if let Some(foreign) = imports.find(|name| !name.starts_with(INTERFACES)) {
+        return Err(BuildError::Import(foreign));
     }
+    let mut exports = world.exports.keys().map(|key| resolve.name_world_key(key));
+    if !exports.any(|name| name.starts_with(MAPPING)) {
+        return Err(BuildError::Export);
+    }
+    Ok(component)
 }

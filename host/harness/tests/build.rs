@@ -76,5 +76,11 @@ fn a_plugin_that_does_not_compile_or_is_none() {
     assert!(matches!(build(folder.path(), &toolchain), Err(BuildError::Compile)));
     std::fs::write(&source, "#[unsafe(no_mangle)] pub extern \"C\" fn f() -> u32 { 1 }").unwrap();
     let error = build(folder.path(), &toolchain).unwrap_err();
+    assert!(matches!(error, BuildError::Export), "{error}");
+    let import = "#[link(wasm_import_module = \"wasi:cli/environment@0.2.0\")] \
+                  unsafe extern \"C\" { fn g(); } \
+                  #[unsafe(no_mangle)] pub extern \"C\" fn f() { unsafe { g() } }";
+    std::fs::write(&source, import).unwrap();
+    let error = build(folder.path(), &toolchain).unwrap_err();
     assert!(matches!(error, BuildError::Encode(_)), "{error}");
 }
