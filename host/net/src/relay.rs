@@ -306,3 +306,6 @@ fn room_beside(held: usize) -> usize {
     let floor = MAX_WAITING - MAX_WAITING_ONE_WAY;
     MAX_WAITING.saturating_sub(held).clamp(floor, MAX_WAITING_ONE_WAY)
 }
+
+#[cfg(test)]
+mod tests;

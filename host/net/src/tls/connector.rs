@@ -119,6 +119,11 @@ impl Connector {
         Ok(Self { inner: Arc::new(Inner { config, targets: Mutex::default() }) })
     }
 
+    /// Forgets every session that could be resumed: the next handshakes are full ones.
+    pub fn forget_sessions(&self) {
+        self.inner.targets.lock().clear();
+    }
+
     /// Makes the handshake with the server at the other end of `tcp`, which must prove to be
     /// `host` by `deadline`. A name is sent along (SNI, RFC 6066 section 3), an address is not.
     pub async fn connect(

@@ -45,6 +45,9 @@ pub enum CertificateProblem {
     /// Nobody who is trusted here has signed it.
     #[error("its issuer is not among the trusted authorities")]
     UnknownIssuer,
+    /// It names a trusted issuer, but was not signed with that issuer's key.
+    #[error("its signature is not that of the issuer it names")]
+    BadSignature,
     /// It is for other names.
     #[error("it is for {}, not for {expected}", list(presented))]
     NameMismatch {
@@ -119,6 +122,7 @@ impl From<CertificateError> for CertificateProblem {
             CertificateError::NotValidForNameContext { expected, presented } => {
                 Self::NameMismatch { expected: expected.to_str().into_owned(), presented }
             }
+            CertificateError::BadSignature => Self::BadSignature,
             CertificateError::Revoked => Self::Revoked,
             error => Self::Other(error.to_string()),
         }

@@ -265,8 +265,8 @@ impl TlsStream {
         };
         let records = (room / RECORD_PLAINTEXT).min(RECORDS);
         let wanted = records * (RECORD_PLAINTEXT + expansion);
-        let left_to_complete = MAX_RECORD.saturating_sub(self.incoming.len());
-        wanted.saturating_sub(self.incoming.len()).max(left_to_complete)
+        // A record may be longer than that, or a handshake message reach over many.
+        wanted.saturating_sub(self.incoming.len()).max(1024)
     }
 
     /// Decrypts the leftover and the `count` bytes that stand behind room for it in `scratch`.
