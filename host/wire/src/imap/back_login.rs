@@ -159,20 +159,26 @@ impl Login {
         if self.cancelled || !self.pieces.is_empty() {
             return Err(BackFailure::EarlyReply);
         }
-        match (words.capabilities(), words.code.and_then(code)) {
-            (Some(list), _) => self.capabilities = capability::after_login(list),
-            // The client's OK has room for one code only, which is CAPABILITY.
-            (None, Some(code)) if !code.starts_with("REFERRAL") => {
-                let line = format!("* OK [{code}] {}", printable(words.text));
-                pass_on(line.as_bytes(), &mut self.untagged)?;
-            }
-            (None, _) => {}
+        if let Some(list) = words.capabilities() {
+            self.capabilities = capability::after_login(list);
+        } else if let Some(code) = words.code.and_then(code) {
+            self.keep_code(&code, words.text)?;
         }
         Ok(Outcome::Accepted(Accepted {
             text: printable(words.text),
             untagged: std::mem::take(&mut self.untagged),
             capabilities: self.capabilities.take(),
         }))
+    }
+
+    /// Keeps a response code for the client, whose own OK has room for one only, CAPABILITY.
+    fn keep_code(&mut self, code: &str, text: &[u8]) -> Result<(), BackFailure> {
+        // RFC 2221: a client that followed it would go round Waypost.
+        if code.starts_with("REFERRAL") {
+            return Ok(());
+        }
+        let line = format!("* OK [{code}] {}", printable(text));
+        pass_on(line.as_bytes(), &mut self.untagged)
     }
 }
 

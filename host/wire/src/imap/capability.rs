@@ -21,20 +21,18 @@ impl Capabilities {
     pub(super) fn parse(list: &[u8]) -> Self {
         let mut offered = Self::default();
         for word in words(list) {
-            match word.to_ascii_uppercase().as_slice() {
-                b"STARTTLS" => offered.starttls = true,
-                b"LOGINDISABLED" => offered.login_disabled = true,
-                b"SASL-IR" => offered.sasl_ir = true,
-                b"LITERAL+" => offered.literal_plus = true,
-                b"LITERAL-" => offered.literal_minus = true,
-                b"ID" => offered.id = true,
-                b"AUTH=PLAIN" => offered.plain = true,
-                b"AUTH=XOAUTH2" => offered.xoauth2 = true,
-                b"AUTH=OAUTHBEARER" => offered.oauthbearer = true,
-                // RFC 9051 section 1 and appendix E: both are part of it.
-                b"IMAP4REV2" => (offered.sasl_ir, offered.literal_minus) = (true, true),
-                _ => {}
-            }
+            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+            // RFC 9051 appendix E: SASL-IR and LITERAL- are part of it.
+            let revision2 = is(b"IMAP4rev2");
+            offered.starttls |= is(b"STARTTLS");
+            offered.login_disabled |= is(b"LOGINDISABLED");
+            offered.sasl_ir |= revision2 || is(b"SASL-IR");
+            offered.literal_plus |= is(b"LITERAL+");
+            offered.literal_minus |= revision2 || is(b"LITERAL-");
+            offered.id |= is(b"ID");
+            offered.plain |= is(b"AUTH=PLAIN");
+            offered.xoauth2 |= is(b"AUTH=XOAUTH2");
+            offered.oauthbearer |= is(b"AUTH=OAUTHBEARER");
         }
         offered
     }
@@ -56,20 +54,19 @@ impl Capabilities {
 /// where nothing is left.
 pub(super) fn after_login(list: &[u8]) -> Option<String> {
     let mut kept = String::with_capacity(list.len());
-    for word in words(list) {
-        let word = str::from_utf8(word).unwrap_or_default();
-        let upper = word.to_ascii_uppercase();
-        let before_login =
-            ["STARTTLS", "LOGINDISABLED", "SASL-IR", "UNAUTHENTICATE"].contains(&upper.as_str());
-        if before_login || upper.starts_with("AUTH=") {
-            continue;
-        }
+    for word in words(list).filter(|word| !is_before_login(word)) {
         if !kept.is_empty() {
             kept.push(' ');
         }
-        kept.push_str(word);
+        kept.push_str(str::from_utf8(word).unwrap_or_default());
     }
     (!kept.is_empty()).then_some(kept)
+}
+
+fn is_before_login(word: &[u8]) -> bool {
+    const NAMES: [&[u8]; 4] = [b"STARTTLS", b"LOGINDISABLED", b"SASL-IR", b"UNAUTHENTICATE"];
+    NAMES.iter().any(|name| name.eq_ignore_ascii_case(word))
+        || word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH="))
 }
 
 /// The words that can be capabilities: atoms (RFC 3501 section 9) without `]`, which would end the

@@ -93,7 +93,6 @@ impl Front {
     /// errors are not.
     pub fn tls_started(&mut self) {
         self.encrypted = true;
-        self.granted = 0;
         self.state = State::Command;
     }
 
@@ -261,7 +260,7 @@ impl Front {
         if !extent.behind.is_empty() {
             return self.close(CloseReason::PlaintextAfterStarttls, text::BYE_PLAINTEXT, out);
         }
-        text::tagged(&tag, &format!("OK {}", text::BEGIN_TLS), out);
+        text::tagged(&tag, text::BEGIN_TLS, out);
         self.state = State::StartingTls;
         Step::Act(extent.len, FrontAction::StartTls)
     }
@@ -329,6 +328,7 @@ impl Front {
         out: &mut Vec<u8>,
     ) -> Step {
         self.state = State::Command;
+        self.granted = 0;
         match tag {
             Some(tag) => text::tagged(&tag, words, out),
             None => text::untagged(words, out),

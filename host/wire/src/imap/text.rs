@@ -5,7 +5,7 @@ use crate::login::{Answer, Bye, printable};
 use super::command::Tag;
 
 pub(super) const READY: &str = "ready";
-pub(super) const BEGIN_TLS: &str = "Begin TLS negotiation now.";
+pub(super) const BEGIN_TLS: &str = "OK Begin TLS negotiation now.";
 pub(super) const LOGGED_IN: &str = "Logged in.";
 pub(super) const REJECTED: &str = "NO [AUTHENTICATIONFAILED] Authentication failed.";
 pub(super) const LOGIN_REFUSED: &str = "The login was refused.";

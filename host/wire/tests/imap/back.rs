@@ -109,6 +109,12 @@ fn untagged_responses_to_the_login_are_kept() {
         "A: pass on * OK [READ-WRITE] in",
         "A: accepted IMAP4rev1 IDLE | in",
     ]);
+    // Nobody is sent round Waypost.
+    logging_in(&[
+        "S: * CAPABILITY IMAP4rev1",
+        "S: W4 OK [REFERRAL imap://eve/] in",
+        "A: accepted IMAP4rev1 | in",
+    ]);
     // What stands behind the login is the relay's.
     logging_in(&[
         "S: W4 OK [CAPABILITY IMAP4rev1] in",
