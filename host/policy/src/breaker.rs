@@ -76,6 +76,13 @@ pub(crate) struct Pass {
     probe: bool,
 }
 
+impl Pass {
+    /// Whether this decision tells if the breaker closes.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe
+    }
+}
+
 /// What came of a decision, for the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {

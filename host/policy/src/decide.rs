@@ -37,13 +37,7 @@ impl Policy {
         };
         self.metrics.consulted(&consultation);
         if let Err(Trouble::Fault(fault)) = &consultation.result {
-            tracing::warn!(
-                target: "waypost::policy",
-                policy = &*self.name,
-                kind = fault.kind(),
-                user = self.host.address_for_log(&lookup.address),
-                "{fault}"
-            );
+            self.log_fault(fault, lookup);
         }
         consultation
     }
@@ -63,6 +57,9 @@ impl Policy {
         let _turn = self.turn().await?;
         let address = lookup.address.as_str();
         let pass = self.breaker.admit(address, Instant::now()).ok_or(Fault::NotLoaded)?;
+        if pass.is_probe() {
+            self.metrics.breaker(BreakerState::HalfOpen);
+        }
         let consultation = self.run(lookup, context, explain).await;
         let fault = match &consultation.result {
             Err(Trouble::Fault(fault)) => Some(fault),
@@ -73,6 +70,19 @@ impl Policy {
             self.breaker_changed(state);
         }
         Ok(consultation)
+    }
+
+    fn log_fault(&self, fault: &Fault, lookup: &Lookup) {
+        // A policy that is held back or full says so for every login.
+        let Some(not_shown) = self.fault_lines.pass(Instant::now()) else { return };
+        tracing::warn!(
+            target: "waypost::policy",
+            policy = &*self.name,
+            kind = fault.kind(),
+            user = self.host.address_for_log(&lookup.address),
+            not_shown,
+            "{fault}"
+        );
     }
 
     fn breaker_changed(&self, state: BreakerState) {

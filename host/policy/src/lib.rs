@@ -10,12 +10,15 @@ mod breaker;
 mod clock;
 mod decide;
 mod fault;
+#[doc(hidden)]
+pub mod fuzz;
 mod guest;
 mod host;
 mod load;
 mod metrics;
 mod output;
 mod policy;
+mod rate;
 mod settings;
 mod targets;
 mod text;

@@ -69,6 +69,13 @@ pub(crate) fn load(
     Ok(prepared)
 }
 
+/// What happens to bytes before the engine validates them, for fuzzing.
+pub(crate) fn inspect(bytes: &[u8]) {
+    if source::check_kind(bytes).is_ok() {
+        drop(snapshot::Instrumented::new(bytes));
+    }
+}
+
 /// One load under way.
 struct Loader<'a> {
     host: &'a Inner,
@@ -79,9 +86,7 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn prepare(&self, digest: [u8; 32]) -> Result<Prepared, LoadError> {
-        let started = Instant::now();
-        let configured = self.configured()?;
-        let (pre, settings) = match configured {
+        let (pre, settings) = match self.configured()? {
             Ok(pre) => (pre, None),
             Err(reason) => {
                 tracing::warn!(
@@ -96,14 +101,6 @@ impl Loader<'_> {
                 (link(&host.decisions, &host.decision_linker, self.bytes)?, Some(settings.clone()))
             }
         };
-        tracing::info!(
-            target: "waypost::policy",
-            policy = &*self.policy.name,
-            plugin = %self.policy.plugin,
-            sha256 = hex(&digest),
-            milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "plugin loaded"
-        );
         Ok(Prepared { pre, settings, digest })
     }
 

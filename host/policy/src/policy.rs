@@ -9,8 +9,14 @@ use crate::guest::LogGate;
 use crate::host::{Host, Inner};
 use crate::load::{LoadError, Prepared, hex, load};
 use crate::metrics::PolicyMetrics;
+use crate::rate::Rate;
 use crate::settings::GrantedDirectory;
 use crate::{Limits, PolicySettings, TargetPatterns};
+
+/// Log lines about faults in a second; the metrics count them all.
+const FAULT_RATE: u32 = 10;
+/// Log lines about faults that may come at once.
+const FAULT_BURST: u32 = 50;
 
 /// A plugin with its settings and its grants, ready to be asked.
 pub struct Policy {
@@ -23,6 +29,7 @@ pub struct Policy {
     pub(crate) turns: Semaphore,
     pub(crate) breaker: Breaker,
     pub(crate) gate: Arc<LogGate>,
+    pub(crate) fault_lines: Rate,
     pub(crate) metrics: PolicyMetrics,
 }
 
@@ -36,21 +43,34 @@ impl Policy {
     ///
     /// # Errors
     /// Whatever stands against it, for the operator.
-    pub fn load(host: &Host, settings: PolicySettings) -> Result<Self, LoadError> {
+    pub fn load(host: &Host, mut settings: PolicySettings) -> Result<Self, LoadError> {
         let host = host.inner().clone();
+        settings.limits = settings.limits.bounded();
         let metrics = host.metrics.of_policy(&settings.name);
         let gate = Arc::new(LogGate::new(metrics.clone()));
         let prepared = load(&host, &settings, &gate)?;
         metrics.breaker(BreakerState::Closed);
+        let Limits { concurrency, memory, .. } = settings.limits;
+        tracing::info!(
+            target: "waypost::policy",
+            policy = &*settings.name,
+            plugin = %settings.plugin,
+            sha256 = hex(&prepared.digest),
+            snapshot = prepared.settings.is_none(),
+            decisions_at_a_time = concurrency,
+            memory_at_most_mib = concurrency.saturating_mul(memory) >> 20,
+            "policy loaded"
+        );
         Ok(Self {
             name: settings.name,
             prepared,
             directories: settings.directories.into(),
             targets: settings.targets,
-            turns: Semaphore::new(settings.limits.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            turns: Semaphore::new(concurrency),
             limits: settings.limits,
             breaker: Breaker::new(),
             gate,
+            fault_lines: Rate::new(FAULT_RATE, FAULT_BURST),
             metrics,
             host,
         })

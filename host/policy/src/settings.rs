@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use waypost_directory::{Directory, Grant};
 
 use crate::TargetPatterns;
@@ -72,7 +73,7 @@ impl fmt::Debug for PluginSource {
 }
 
 /// What a policy's decisions may cost. Whatever goes beyond ends the decision with a fault, but
-/// where said otherwise.
+/// where said otherwise. Times over an hour count as an hour.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Processor time of the plugin's own code, counted in milliseconds begun. 50 ms.
@@ -113,6 +114,21 @@ impl Default for Limits {
             queue_wait: Duration::from_secs(1),
             configure_cpu: Duration::from_secs(10),
             configure_wall: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// The limits with nothing in them that could overflow a clock or never let anything run.
+    pub(crate) fn bounded(self) -> Self {
+        let hour = Duration::from_secs(3600);
+        Self {
+            wall: self.wall.min(hour),
+            host_call: self.host_call.min(hour),
+            concurrency: self.concurrency.clamp(1, Semaphore::MAX_PERMITS),
+            queue_wait: self.queue_wait.min(hour),
+            configure_wall: self.configure_wall.min(hour),
+            ..self
         }
     }
 }

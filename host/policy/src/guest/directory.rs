@@ -31,7 +31,7 @@ pub(crate) struct Access {
     bytes_left: usize,
     /// The entries that searches have returned: place of the directory, distinguished name.
     found: Vec<(u32, Arc<str>)>,
-    /// A search ended in `unavailable` or `timeout`.
+    /// A search is under way, or ended in `unavailable` or `timeout`.
     degraded: bool,
     /// What searches took of this thread.
     busy: Duration,
@@ -55,7 +55,7 @@ impl Access {
         }
     }
 
-    /// Whether a directory could not be asked.
+    /// Whether a directory could not be asked, or had not answered when the decision ended.
     pub(crate) fn degraded(&self) -> bool {
         self.degraded
     }
@@ -154,8 +154,10 @@ impl wit::HostConnector for Guest {
         asked.explain_begin(granted, &query, bound.as_ref().ok());
         let found = match bound {
             Ok(bound) => {
+                let before = std::mem::replace(&mut asked.access.degraded, true);
                 let (found, busy) = timed(search(granted, &bound, deadline)).await;
                 asked.access.busy += busy;
+                asked.access.degraded = before;
                 found
             }
             Err(reason) => Err(SearchError::BadRequest(reason)),

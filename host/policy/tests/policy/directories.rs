@@ -215,6 +215,7 @@ async fn slow_searches_end_with_the_decision() {
         Err(Trouble::Failure(Failure::Ambiguous(TIMEOUT))) => {}
         other => panic!("{other:?}"),
     }
+    assert!(consultation.degraded);
     assert!(consultation.searches.len() <= 3);
 }
 

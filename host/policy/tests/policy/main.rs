@@ -5,7 +5,10 @@
 mod answers;
 mod budgets;
 mod directories;
+mod fuzzing;
+mod ldap_routing;
 mod load;
 mod logging;
+mod metrics;
 mod neighbours;
 mod support;

@@ -32,7 +32,10 @@ impl Bench {
     }
 
     pub(crate) fn with(settings: &EngineSettings) -> Self {
-        let host = Host::new(settings, Metrics::unregistered()).unwrap();
+        Self::on(Host::new(settings, Metrics::unregistered()).unwrap())
+    }
+
+    pub(crate) fn on(host: Host) -> Self {
         Self { host, folder: TempDir::new().unwrap(), files: AtomicU32::new(0) }
     }
 
