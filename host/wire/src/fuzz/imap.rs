@@ -9,7 +9,7 @@ use crate::login::{
     BackAction, BackSettings, ClientIdentity, Credential, Mechanism, SaslResponse, printable,
 };
 
-/// IMAP as mail clients speak it; [`front`] says how `data` is read and what holds.
+/// IMAP as mail clients speak it; `front` says how `data` is read and what holds.
 pub fn imap_front(data: &[u8]) {
     front(Protocol::Imap, data);
 }

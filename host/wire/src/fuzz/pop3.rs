@@ -9,7 +9,7 @@ use crate::login::{
 };
 use crate::pop3::Back;
 
-/// POP3 as mail clients speak it; [`front`] says how `data` is read and what holds.
+/// POP3 as mail clients speak it; `front` says how `data` is read and what holds.
 pub fn pop3_front(data: &[u8]) {
     front(Protocol::Pop3, data);
 }
