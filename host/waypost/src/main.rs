@@ -1,1 +1,31 @@
-fn main() {}
+//! The program: command line, start, reload and stop. It wires, it does not decide.
+
+mod builtin;
+mod cli;
+mod demo;
+mod generation;
+mod logging;
+mod metrics;
+mod run;
+mod workers;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Run(arguments) => run::serve(&arguments.config, || ()),
+        Command::Check(_) | Command::Route(_) => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("waypost: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use waypost_login::{Entrance, Process};
 use waypost_net::listener::{BoundSocket, Listener};
-use waypost_policy::Policy;
+use waypost_routing::LoadedPolicy;
 
 /// The threads that serve.
 pub(crate) struct Workers {
@@ -34,7 +34,7 @@ impl Workers {
     /// Starts one thread for each list of sockets.
     pub(crate) fn start(
         sockets: Vec<Vec<BoundSocket>>,
-        process: &Arc<Process<Policy>>,
+        process: &Arc<Process<LoadedPolicy>>,
         entrances: &Arc<HashMap<Arc<str>, Arc<Entrance>>>,
     ) -> io::Result<Self> {
         let (stage, _) = watch::channel(Stage::Serve);
@@ -78,7 +78,7 @@ impl Workers {
 
 fn work(
     sockets: Vec<BoundSocket>,
-    process: &Arc<Process<Policy>>,
+    process: &Arc<Process<LoadedPolicy>>,
     entrances: &HashMap<Arc<str>, Arc<Entrance>>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
@@ -97,7 +97,7 @@ fn work(
     })
 }
 
-async fn accept(listener: Listener, process: Arc<Process<Policy>>, entrance: Arc<Entrance>) {
+async fn accept(listener: Listener, process: Arc<Process<LoadedPolicy>>, entrance: Arc<Entrance>) {
     loop {
         let accepted = listener.accept().await;
         tokio::spawn(waypost_login::serve(process.clone(), entrance.clone(), accepted));

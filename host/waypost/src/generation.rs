@@ -1,0 +1,145 @@
+//! From a configuration to the generation that serves it. Whatever is wrong is said with its place,
+//! and nothing comes of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::task::spawn_blocking;
+use waypost_config::{Config, Problems};
+use waypost_directory::{Directory, LdapDirectory, LdapSettings, LdifDirectory};
+use waypost_login::Generation;
+use waypost_policy::{Host, Policy};
+use waypost_routing::LoadedPolicy;
+
+/// What generations are made with, and what they hand on to each other.
+pub(crate) struct Maker {
+    host: Host,
+    metrics: waypost_directory::Metrics,
+    /// LDAP directories of the current generation: one that has not changed keeps its connections.
+    connected: Mutex<HashMap<Arc<str>, (LdapSettings, Directory)>>,
+}
+
+/// A generation, and by name what it was made of.
+pub(crate) struct Made {
+    pub(crate) generation: Generation<LoadedPolicy>,
+    pub(crate) directories: HashMap<Arc<str>, Directory>,
+    pub(crate) policies: HashMap<Arc<str>, Arc<LoadedPolicy>>,
+    connected: HashMap<Arc<str>, (LdapSettings, Directory)>,
+}
+
+impl Maker {
+    pub(crate) fn new(host: Host, metrics: waypost_directory::Metrics) -> Self {
+        Self { host, metrics, connected: Mutex::default() }
+    }
+
+    /// Makes a generation. Must be called on the control thread's runtime, where the directories'
+    /// connections live from then on. Compiling is done beside it.
+    pub(crate) async fn make(&self, config: &Arc<Config>) -> Result<Made, Problems> {
+        let mut problems = Vec::new();
+        let (directories, connected) = self.directories(config, &mut problems);
+        let policies = if problems.is_empty() {
+            self.policies(config, &directories, &mut problems).await
+        } else {
+            HashMap::new()
+        };
+        let backends = config.backend_table().map_err(|problem| problems.push(problem)).ok();
+        let domains = config.domain_table(&policies);
+        let domains = domains
+            .map_err(|error| problems.push(config.problem("/domain", error.to_string())))
+            .ok();
+        match (domains, backends) {
+            (Some(domains), Some(backends)) if problems.is_empty() => {
+                let generation = Generation { domains, backends };
+                Ok(Made { generation, directories, policies, connected })
+            }
+            _ => Err(Problems(problems)),
+        }
+    }
+
+    /// Notes that a generation is in force: the directories that it shares with the one before
+    /// stay, the others' connections end with the decisions that still use them.
+    pub(crate) fn adopt(&self, made: Made) -> Generation<LoadedPolicy> {
+        *self.connected.lock() = made.connected;
+        made.generation
+    }
+
+    fn directories(
+        &self,
+        config: &Config,
+        problems: &mut Vec<waypost_config::Problem>,
+    ) -> (HashMap<Arc<str>, Directory>, HashMap<Arc<str>, (LdapSettings, Directory)>) {
+        let mut all = HashMap::new();
+        let mut connected = HashMap::new();
+        for configured in &config.directories {
+            let name = configured.name().clone();
+            let made = match configured {
+                waypost_config::Directory::Ldap(settings) => {
+                    self.ldap(settings).inspect(|directory| {
+                        connected.insert(name.clone(), (settings.clone(), directory.clone()));
+                    })
+                }
+                waypost_config::Directory::Ldif(settings) => {
+                    LdifDirectory::load(settings.clone(), &self.metrics)
+                        .map(Directory::Ldif)
+                        .map_err(|error| error.to_string())
+                }
+            };
+            match made {
+                Ok(directory) => {
+                    all.insert(name, directory);
+                }
+                Err(error) => {
+                    problems.push(config.problem(&format!("/directory/{name}"), error));
+                }
+            }
+        }
+        (all, connected)
+    }
+
+    fn ldap(&self, settings: &LdapSettings) -> Result<Directory, String> {
+        if let Some((known, directory)) = self.connected.lock().get(&settings.name)
+            && known == settings
+        {
+            return Ok(directory.clone());
+        }
+        LdapDirectory::new(settings.clone(), &self.metrics)
+            .map(Directory::Ldap)
+            .map_err(|error| error.to_string())
+    }
+
+    async fn policies(
+        &self,
+        config: &Arc<Config>,
+        directories: &HashMap<Arc<str>, Directory>,
+        problems: &mut Vec<waypost_config::Problem>,
+    ) -> HashMap<Arc<str>, Arc<LoadedPolicy>> {
+        let mut policies = HashMap::new();
+        for configured in &config.policies {
+            let settings = match config.policy_settings(configured, directories) {
+                Ok(settings) => settings,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let host = self.host.clone();
+            match spawn_blocking(move || Policy::load(&host, settings)).await {
+                Ok(Ok(policy)) => {
+                    let identity = config.policy_identity(configured, &policy.digest());
+                    let loaded = LoadedPolicy::new(policy, identity);
+                    policies.insert(configured.name.clone(), Arc::new(loaded));
+                }
+                Ok(Err(error)) => {
+                    problems.extend(config.load_problems(&configured.name, &error).0);
+                }
+                Err(panicked) => {
+                    let pointer = format!("/policy/{}/plugin", configured.name);
+                    let message = format!("loading the plugin failed: {panicked}");
+                    problems.push(config.problem(&pointer, message));
+                }
+            }
+        }
+        policies
+    }
+}

@@ -1,0 +1,325 @@
+//! Serving: start, reload, stop.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use waypost_config::{Config, LogAddresses};
+use waypost_login::{Entrance, Generation, Process, SessionIds, Users};
+use waypost_model::{Address, Encryption};
+use waypost_net::connect::Connector;
+use waypost_net::health::Health;
+use waypost_net::limits::Limits;
+use waypost_net::listener::{Bound, Inherited, bind};
+use waypost_net::privileges::{self, Identity};
+use waypost_net::resolve::Resolver;
+use waypost_net::session::{SessionKind, SessionTable};
+use waypost_net::tls::{Acceptor, AcceptorSettings, Certificates};
+use waypost_policy::{EngineSettings, Host};
+use waypost_routing::{LoadedPolicy, Router};
+
+use crate::builtin::SYSTEM;
+use crate::generation::Maker;
+use crate::workers::Workers;
+use crate::{logging, metrics};
+
+/// How often the certificates' files are looked at.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Serves the configuration at `path` until a signal ends it; calls `ready` once clients may come.
+pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
+    let config = Arc::new(Config::load(path, &SYSTEM)?);
+    logging::start(config.server.log);
+    let mut registry = Registry::default();
+    let all = Metrics::register(&mut registry);
+    let opened = open(&config, &all.net)?;
+    become_somebody_else(&config)?;
+
+    let control = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    control.block_on(async {
+        // Read again as who serves: what a reload could not read stops the start instead.
+        let config = Arc::new(Config::load(path, &SYSTEM)?);
+        config.warnings.0.iter().for_each(|warning| {
+            tracing::warn!(target: "waypost::config", "{}", warning.one_line());
+        });
+        let users = match config.server.log.addresses {
+            LogAddresses::Clear => Users::Clear,
+            LogAddresses::Hash => Users::hashed(),
+        };
+        let host = Host::new(&engine_settings(&users), all.policy.clone())?;
+        let maker = Maker::new(host, all.directory.clone());
+        let made = maker.make(&config).await?;
+        let generation = maker.adopt(made);
+        let (sockets, process) = assemble(&config, opened, generation, users, &all)?;
+        let certificates = certificates(&config)?;
+        let entrances = Arc::new(entrances(&config, certificates.as_ref())?);
+        if let Some(listener) = sockets.metrics {
+            tokio::spawn(metrics::serve(listener, Arc::new(registry)));
+        }
+        tokio::spawn(process.sessions.clone().sweep_forever());
+        if let Some(certificates) = certificates.clone() {
+            tokio::spawn(certificates.watch(CERTIFICATE_INTERVAL));
+        }
+        let workers = Workers::start(sockets.workers, &process, &entrances)?;
+        tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
+        ready();
+        Serving { path, config, maker, process, certificates, workers }.until_told_to_stop().await
+    })
+}
+
+/// The sockets, opened while there is the right to.
+struct Opened {
+    bound: Bound,
+    metrics: Option<std::net::TcpListener>,
+}
+
+/// What is left of them for the threads.
+struct Sockets {
+    workers: Vec<Vec<waypost_net::listener::BoundSocket>>,
+    metrics: Option<std::net::TcpListener>,
+}
+
+/// What every crate counts.
+struct Metrics {
+    directory: waypost_directory::Metrics,
+    policy: waypost_policy::Metrics,
+    net: waypost_net::Metrics,
+    routing: waypost_routing::Metrics,
+    login: waypost_login::Metrics,
+}
+
+impl Metrics {
+    fn register(registry: &mut Registry) -> Self {
+        Self {
+            directory: waypost_directory::Metrics::register(registry),
+            policy: waypost_policy::Metrics::register(registry),
+            net: waypost_net::Metrics::register(registry),
+            routing: waypost_routing::Metrics::register(registry),
+            login: waypost_login::Metrics::register(registry),
+        }
+    }
+}
+
+/// Everything that may need root: descriptors and ports.
+fn open(config: &Config, metrics: &waypost_net::Metrics) -> anyhow::Result<Opened> {
+    let max_connections =
+        || config.listeners.iter().filter_map(|listener| listener.settings.max_connections);
+    let wanted = max_connections().map(u64::from).sum();
+    let descriptors = privileges::raise_descriptor_limit(privileges::descriptors_for(wanted))
+        .context("the limit on open files cannot be raised")?;
+    let limits = Limits::new(privileges::capacity(descriptors, max_connections())?);
+    let listeners: Vec<_> =
+        config.listeners.iter().map(|listener| Arc::new(listener.settings.clone())).collect();
+    let bound = bind(&listeners, workers(config), Inherited::from_service_manager()?, &limits, metrics)?;
+    let metrics = match config.metrics {
+        Some(address) => {
+            let context = || format!("the metrics endpoint cannot listen on {address}");
+            Some(metrics::bind(address).with_context(context)?)
+        }
+        None => None,
+    };
+    Ok(Opened { bound, metrics })
+}
+
+fn workers(config: &Config) -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    config.server.workers.unwrap_or(processors)
+}
+
+/// Before the first thread starts: each would keep what it began with.
+fn become_somebody_else(config: &Config) -> anyhow::Result<()> {
+    if let Some(user) = &config.server.user {
+        if privileges::is_root() {
+            Identity::lookup(user, config.server.group.as_deref())?.assume()?;
+        }
+    } else if privileges::is_root() {
+        tracing::warn!(target: "waypost", "serving as root; set `user` in [server]");
+    }
+    privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
+    Ok(())
+}
+
+fn engine_settings(users: &Users) -> EngineSettings {
+    let users = users.clone();
+    let form = move |address: &Address| users.label(address.as_str()).to_string();
+    EngineSettings { address_form: Some(Arc::new(form)), ..EngineSettings::default() }
+}
+
+fn assemble(
+    config: &Config,
+    opened: Opened,
+    generation: Generation<LoadedPolicy>,
+    users: Users,
+    metrics: &Metrics,
+) -> anyhow::Result<(Sockets, Arc<Process<LoadedPolicy>>)> {
+    let Opened { bound, metrics: endpoint } = opened;
+    let resolver = Resolver::new(config.resolver.clone(), metrics.net.clone())?;
+    let health = Health::new(config.health.clone(), metrics.net.clone());
+    let process = Process {
+        settings: config.login.clone(),
+        generation: ArcSwap::from_pointee(generation),
+        router: Router::new(config.cache.clone(), metrics.routing.clone()),
+        connector: Connector::new(resolver, health, bound.own, metrics.net.clone()),
+        sessions: SessionTable::new(),
+        session_ids: SessionIds::new(),
+        users,
+        metrics: metrics.login.clone(),
+    };
+    Ok((Sockets { workers: bound.workers, metrics: endpoint }, Arc::new(process)))
+}
+
+fn certificates(config: &Config) -> anyhow::Result<Option<Arc<Certificates>>> {
+    if config.tls.certificates.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Certificates::load(config.tls.certificates.clone())?))
+}
+
+fn entrances(
+    config: &Config,
+    certificates: Option<&Arc<Certificates>>,
+) -> anyhow::Result<HashMap<Arc<str>, Arc<Entrance>>> {
+    let mut entrances = HashMap::new();
+    for listener in &config.listeners {
+        let settings = &listener.settings;
+        let acceptor = match certificates {
+            Some(certificates) if settings.tls != Encryption::None => {
+                let tls = AcceptorSettings {
+                    application_protocols: vec![settings.protocol.as_str().into()],
+                    minimum_version: config.tls.minimum_version,
+                };
+                Some(Acceptor::new(certificates.clone(), tls)?)
+            }
+            _ => None,
+        };
+        let entrance = Entrance {
+            kind: Arc::new(SessionKind {
+                listener: settings.name.clone(),
+                protocol: settings.protocol,
+                idle_limit: listener.idle_timeout,
+            }),
+            acceptor,
+            front: Arc::new(listener.front.clone()),
+            names: listener.names.clone(),
+        };
+        entrances.insert(settings.name.clone(), Arc::new(entrance));
+    }
+    Ok(entrances)
+}
+
+/// A process that serves, and waits for signals.
+struct Serving<'a> {
+    path: &'a Path,
+    config: Arc<Config>,
+    maker: Maker,
+    process: Arc<Process<LoadedPolicy>>,
+    certificates: Option<Arc<Certificates>>,
+    workers: Workers,
+}
+
+impl Serving<'_> {
+    async fn until_told_to_stop(mut self) -> anyhow::Result<()> {
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut look_after = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                _ = hang_up.recv() => self.reload().await,
+                _ = terminate.recv() => {
+                    self.drain(&mut interrupt).await;
+                    break;
+                }
+                // Somebody at a terminal does not want to wait.
+                _ = interrupt.recv() => break,
+                _ = look_after.tick() => {
+                    anyhow::ensure!(!self.workers.any_ended(), "a worker thread has ended");
+                }
+            }
+        }
+        let sessions = self.process.sessions.kill_all();
+        if sessions > 0 {
+            tracing::info!(target: "waypost", sessions, "ending the sessions that are left");
+            // Each says goodbye and writes its line.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let Self { workers, .. } = self;
+        tokio::task::spawn_blocking(move || workers.end()).await?;
+        tracing::info!(target: "waypost", "stopped");
+        Ok(())
+    }
+
+    /// A new generation, all or nothing.
+    async fn reload(&mut self) {
+        match self.load().await {
+            Ok((config, generation)) => {
+                self.process.generation.store(Arc::new(generation));
+                self.note_what_waits(&config);
+                self.config = config;
+                tracing::info!(target: "waypost", "the configuration was loaded anew");
+            }
+            Err(error) => tracing::error!(
+                target: "waypost",
+                "the configuration was not loaded, the one before stays in force:\n{error}"
+            ),
+        }
+        if let Some(certificates) = self.certificates.clone() {
+            let _ = tokio::task::spawn_blocking(move || certificates.refresh()).await;
+        }
+    }
+
+    async fn load(&self) -> anyhow::Result<(Arc<Config>, Generation<LoadedPolicy>)> {
+        let config = Arc::new(Config::load(self.path, &SYSTEM)?);
+        let made = self.maker.make(&config).await?;
+        Ok((config, self.maker.adopt(made)))
+    }
+
+    /// Some things are the process's and not the generation's.
+    fn note_what_waits(&self, config: &Config) {
+        let changed = |what, is: bool| {
+            if is {
+                tracing::warn!(target: "waypost", "a change in {what} takes effect at the next start");
+            }
+        };
+        let text = |config: &Config| format!("{:?}", config.listeners);
+        changed("[listener]", text(config) != text(&self.config));
+        changed("[server]", config.server != self.config.server);
+        changed("[login]", config.login != self.config.login);
+        changed("[cache]", config.cache != self.config.cache);
+        changed("[metrics]", config.metrics != self.config.metrics);
+        changed("[tls]", config.tls != self.config.tls);
+    }
+
+    /// Accepts nobody any more, and waits for the sessions to end, as long as the grace lasts and
+    /// nobody is impatient.
+    async fn drain(&self, impatience: &mut tokio::signal::unix::Signal) {
+        self.workers.drain();
+        let grace = self.config.server.shutdown_grace;
+        tracing::info!(
+            target: "waypost",
+            sessions = self.process.sessions.count(), seconds = grace.as_secs(),
+            "draining"
+        );
+        let drained = async {
+            while self.process.sessions.count() > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = tokio::time::sleep(grace) => {}
+            _ = impatience.recv() => {}
+        }
+    }
+}
