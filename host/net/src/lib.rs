@@ -4,6 +4,8 @@ pub mod backend;
 mod buffers;
 mod clock;
 pub mod connect;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod health;
 pub mod limits;
 pub mod listener;

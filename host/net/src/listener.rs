@@ -44,6 +44,7 @@ struct Shared {
     metrics: ListenerMetrics,
     accept_errors: RateLimit,
     header_errors: RateLimit,
+    limits_reached: RateLimit,
 }
 
 impl Shared {
@@ -55,6 +56,7 @@ impl Shared {
             metrics,
             accept_errors: RateLimit::new(LOG_INTERVAL),
             header_errors: RateLimit::new(LOG_INTERVAL),
+            limits_reached: RateLimit::new(LOG_INTERVAL),
         }
     }
 }

@@ -50,6 +50,16 @@ impl Network {
         Self::of(address.to_canonical(), self.prefix).is_some_and(|network| network == *self)
     }
 
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether it is one address only.
+    pub fn is_single(&self) -> bool {
+        self.prefix == bits(self.address)
+    }
+
     /// How many leading bits count.
     pub fn prefix(&self) -> u8 {
         self.prefix
@@ -122,7 +132,7 @@ impl FromStr for Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.prefix == bits(self.address) {
+        if self.is_single() {
             return self.address.fmt(f);
         }
         write!(f, "{}/{}", self.address, self.prefix)

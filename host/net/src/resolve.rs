@@ -109,6 +109,11 @@ impl ResolveError {
 type Addresses = Arc<[IpAddr]>;
 type Answer = Result<Addresses, ResolveError>;
 
+/// See [`crate::fuzz`].
+pub(crate) fn fuzz_hosts_file(data: &[u8]) {
+    hosts::parse(data);
+}
+
 /// Resolves the names of targets. Cheap to clone; one for the life of the process.
 #[derive(Clone)]
 pub struct Resolver {

@@ -44,7 +44,12 @@ impl FromStr for Pattern {
             return Domain::new(suffix).map(Self::Suffix).map_err(|_| PatternError::Form);
         }
         if text.contains('/') {
-            return Ok(Self::Network(text.parse()?));
+            let network: Network = text.parse()?;
+            // One address is one pattern, however it is written.
+            if network.is_single() {
+                return Ok(Self::Exact(Host::Address(network.address())));
+            }
+            return Ok(Self::Network(network));
         }
         text.parse().map(Self::Exact).map_err(|_| PatternError::Form)
     }
@@ -70,6 +75,7 @@ mod tests {
         for text in ["*", "*.example.test", "mail.example.test", "10.0.0.0/8", "10.0.0.1", "::1"] {
             assert_eq!(text.parse::<Pattern>().unwrap().to_string(), text);
         }
+        assert_eq!("10.0.0.1/32".parse::<Pattern>(), "10.0.0.1".parse());
         assert_eq!("[::1]".parse::<Pattern>().unwrap().to_string(), "::1");
         assert_eq!("*.Example.TEST".parse::<Pattern>().unwrap().to_string(), "*.example.test");
     }

@@ -43,7 +43,9 @@ impl Probe {
             Some(tls) if self.endpoint.encryption == Encryption::Implicit => {
                 match tls.connect(tcp, &self.endpoint.tls_name, deadline).await {
                     Ok(stream) => Stream::Tls(stream),
-                    Err(TlsError::Timeout | TlsError::Network(_)) => return None,
+                    Err(TlsError::Timeout | TlsError::Closed | TlsError::Network(_)) => {
+                        return None;
+                    }
                     // Somebody is there. What is wrong with the certificate, the login shall say.
                     Err(_) => return Some(()),
                 }

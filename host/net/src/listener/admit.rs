@@ -100,12 +100,7 @@ impl Accepted {
             }
             Err(reason) => {
                 shared.metrics.refused(reason.as_str());
-                tracing::debug!(
-                    target: "waypost::listener",
-                    listener = &*shared.settings.name, client = %ends.client, %peer,
-                    reason = reason.as_str(),
-                    "connection refused"
-                );
+                tell(&shared, reason, &ends, peer);
                 // A trusted peer that sent no header does not speak the mail protocol, and whom
                 // the network rules keep out learns nothing of what is here.
                 let stream = matches!(reason, Refused::Limit(_)).then_some(stream);
@@ -113,6 +108,26 @@ impl Accepted {
             }
         }
     }
+}
+
+/// Clients over a limit are the operator's concern, but a flood of them is not to flood the log.
+fn tell(shared: &Shared, reason: Refused, ends: &Ends, peer: SocketAddr) {
+    let listener = &*shared.settings.name;
+    if let Refused::Limit(reached) = reason
+        && let Some(suppressed) = shared.limits_reached.pass(Instant::now())
+    {
+        tracing::warn!(
+            target: "waypost::listener",
+            listener, client = %ends.client, reason = reached.as_str(), suppressed,
+            "connection refused: {reached}"
+        );
+        return;
+    }
+    tracing::debug!(
+        target: "waypost::listener",
+        listener, client = %ends.client, %peer, reason = reason.as_str(),
+        "connection refused"
+    );
 }
 
 /// Who talks with whom.

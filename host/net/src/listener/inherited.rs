@@ -69,6 +69,9 @@ impl Inherited {
     /// The sockets that the service manager handed to this process, for `ListenStream=` and
     /// `FileDescriptorName=` of a socket unit. None where it handed over nothing. The second and
     /// every later call finds none.
+    ///
+    /// To be called first thing, before the process opens anything: the numbers of the descriptors
+    /// are all that is known of them.
     pub fn from_service_manager() -> Result<Self, InheritError> {
         let meant = env::var("LISTEN_PID").ok().and_then(|pid| pid.parse().ok());
         let Ok(count) = env::var("LISTEN_FDS") else {
@@ -146,9 +149,9 @@ fn take_descriptors(count: u16) -> impl Iterator<Item = (RawFd, OwnedFd)> {
     (FIRST..FIRST.saturating_add(count)).map(|number| {
         // SAFETY: sd_listen_fds(3) gives these numbers to the process that LISTEN_PID names, which
         // the caller has checked to be this one; nothing else in this process knows of them, and
-        // the swap above makes sure that each gets one owner only. Should the service manager have
-        // lied and the descriptor be closed, every system call on it fails with EBADF, the first
-        // of which `InheritedSocket::new` makes before anything else is opened.
+        // the swap above makes sure that each gets one owner only. Should it have been handed over
+        // closed, every system call on it fails with EBADF, and `InheritedSocket::new` makes one at
+        // once.
         (number, unsafe { OwnedFd::from_raw_fd(number) })
     })
 }

@@ -23,6 +23,9 @@ use super::{ResolveError, ResolverError};
 /// swallows AAAA questions is not to cost every login its timeout (RFC 8305 section 3).
 const FAMILY_GRACE: Duration = Duration::from_millis(300);
 
+/// No more of an answer are kept: a login has no time for more.
+const MAX_ADDRESSES: usize = 32;
+
 /// Addresses and until when they hold.
 pub(super) struct Found {
     pub(super) addresses: Vec<IpAddr>,
@@ -65,7 +68,7 @@ impl Dns {
         Ok(Self(resolver))
     }
 
-    /// All addresses of a name: IPv6 and IPv4 in turn, IPv6 first, each family in the order of the
+    /// The addresses of a name, [`MAX_ADDRESSES`] at most: IPv6 and IPv4 in turn, IPv6 first, each family in the order of the
     /// answer. CNAMEs are followed. A name of one label is tried under the system's search list;
     /// one with dots is taken as it stands, since whoever owns a search domain is not to be asked
     /// where the passwords of another domain go.
@@ -138,6 +141,7 @@ fn merge(v6: Answer, v4: Answer) -> Result<Found, ResolveError> {
             Ok(Found { addresses: interleave(v6, v4), until, partial: false })
         }
         (Ok((addresses, until)), Err(other)) | (Err(other), Ok((addresses, until))) => {
+            let addresses = interleave(addresses, Vec::new());
             Ok(Found { addresses, until, partial: !other.is_final() })
         }
         // Of two errors the one that says less for sure: half an answer is no "there is none".
@@ -147,10 +151,11 @@ fn merge(v6: Answer, v4: Answer) -> Result<Found, ResolveError> {
 
 fn interleave(first: Vec<IpAddr>, second: Vec<IpAddr>) -> Vec<IpAddr> {
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut all = Vec::with_capacity(first.len() + second.len());
+    let mut all = Vec::with_capacity((first.len() + second.len()).min(MAX_ADDRESSES));
     loop {
         let pair = [first.next(), second.next()];
-        if pair == [None, None] {
+        if pair == [None, None] || all.len() >= MAX_ADDRESSES {
+            all.truncate(MAX_ADDRESSES);
             return all;
         }
         for address in pair.into_iter().flatten() {
@@ -166,7 +171,7 @@ fn interleave(first: Vec<IpAddr>, second: Vec<IpAddr>) -> Vec<IpAddr> {
 mod tests {
     use std::net::IpAddr;
 
-    use super::interleave;
+    use super::{MAX_ADDRESSES, interleave};
 
     #[test]
     fn families_take_turns_and_no_address_occurs_twice() {
@@ -176,5 +181,12 @@ mod tests {
         let v4 = addresses(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
         let all = addresses(&["::1", "10.0.0.1", "10.0.0.2", "10.0.0.3"]);
         assert_eq!(interleave(v6, v4), all);
+    }
+
+    #[test]
+    fn a_flood_of_addresses_is_cut_off() {
+        let flood = |last| (0..1000).map(move |n| IpAddr::from([0, 0, 0, 0, 0, 0, n, last]));
+        let all = interleave(flood(1).collect(), flood(2).collect());
+        assert_eq!(all.len(), MAX_ADDRESSES);
     }
 }

@@ -56,7 +56,7 @@ fn version(path: &Path) -> io::Result<(SystemTime, u64)> {
 }
 
 /// Lines that make no sense are skipped, as every other reader of the file does.
-fn parse(content: &[u8]) -> HashMap<Domain, Vec<IpAddr>> {
+pub(super) fn parse(content: &[u8]) -> HashMap<Domain, Vec<IpAddr>> {
     let mut names: HashMap<Domain, Vec<IpAddr>> = HashMap::new();
     for line in String::from_utf8_lossy(content).lines() {
         let line = line.split_once('#').map_or(line, |(before, _)| before);

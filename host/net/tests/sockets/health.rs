@@ -10,10 +10,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use waypost_model::Encryption;
 use waypost_net::OwnListeners;
-use waypost_net::backend::ClientIdentity;
+use waypost_net::backend::{Backend, BackendSettings, BackendTable, ClientIdentity};
 use waypost_net::connect::{ConnectError, Reached};
 use waypost_net::health::HealthSettings;
+use waypost_net::tls::{Connector, ConnectorSettings};
 use waypost_wire::proxy::{Decoded, decode};
 
 use crate::connecting::{CONNECT_TIMEOUT, Login, black_hole, listener, table, target_at};
@@ -27,6 +29,19 @@ fn quick() -> HealthSettings {
 
 async fn login_with(settings: HealthSettings) -> Login {
     Login::with(settings, OwnListeners::default()).await
+}
+
+/// TLS from the first byte, with whomever.
+fn implicit_tls_table() -> BackendTable {
+    let settings = ConnectorSettings { verify: false, ..ConnectorSettings::default() };
+    let tls = Connector::new(settings).unwrap();
+    let backend = Backend::new(|protocol| BackendSettings {
+        encryption: Encryption::Implicit,
+        tls: Some(tls.clone()),
+        connect_timeout: CONNECT_TIMEOUT,
+        ..BackendSettings::new(protocol)
+    });
+    BackendTable::new([], backend).unwrap()
 }
 
 /// An address on which nobody listens now.
@@ -120,6 +135,24 @@ async fn a_probe_says_that_it_speaks_for_itself() {
         assert_eq!((header.source, header.destination), (None, None));
         assert_eq!(header.local, identity == ClientIdentity::ProxyV2);
     }
+}
+
+#[tokio::test]
+async fn where_tls_comes_first_any_answer_to_it_will_do() {
+    let mut login = login_with(quick()).await;
+    login.table = implicit_tls_table();
+    let (hanging, address) = listener("127.0.0.1").await;
+    let (server, probes) = greet(hanging, b"");
+    let target = target_at(address);
+    login.connect(&target).await.unwrap().reached.silent();
+    until(|| probes.load(Ordering::SeqCst) >= 2).await;
+    assert_eq!(login.down(), [address]);
+    server.abort();
+    assert!(soon(server).await.unwrap_err().is_cancelled());
+    // A fatal alert (RFC 8446 section 6): whatever is wrong, it is for the login to say.
+    let alert = b"\x15\x03\x03\x00\x02\x02\x28";
+    let _server = greet(TcpListener::bind(address).await.unwrap(), alert);
+    until(|| login.down().is_empty()).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::thread;
 
+use nix::unistd::Gid;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use waypost_net::privileges::{
     Identity, PrivilegeError, RESERVED_DESCRIPTORS, capacity, descriptors_for, forbid_core_dumps,
@@ -97,6 +98,7 @@ fn the_process_becomes_the_user_for_good_with_every_thread() {
             assert!(matches!(error, PrivilegeError::NotRoot(_)), "{error}");
             return;
         }
+        nix::unistd::setgroups(&[Gid::from_raw(0), Gid::from_raw(4)]).unwrap();
         // A thread that exists already, and outlives the change.
         let (change, changed) = std::sync::mpsc::channel::<()>();
         let other = thread::spawn(move || {
@@ -109,7 +111,8 @@ fn the_process_becomes_the_user_for_good_with_every_thread() {
         assert_eq!(uids, ids("/proc/self", "Uid:"));
         assert_eq!(gids, ids("/proc/self", "Gid:"));
         assert!(uids.iter().chain(&gids).all(|id| id != "0"), "{uids:?} {gids:?}");
-        assert!(!ids("/proc/self", "Groups:").contains(&"0".to_owned()));
+        let groups = ids("/proc/self", "Groups:");
+        assert!(!groups.iter().any(|group| group == "0" || group == "4"), "{groups:?}");
         assert_eq!(ids("/proc/self", "CapEff:"), ["0000000000000000"]);
         // Once more is no error: it is this user already.
         nobody.assume().unwrap();
