@@ -323,8 +323,8 @@ async fn a_client_that_leaves_takes_the_attempt_along() {
     assert!(login.down().is_empty());
 }
 
-/// For the reader: what these tests call a connection.
-#[expect(dead_code, reason = "checked by the compiler only")]
+/// A session is a spawned task, so connecting must be one that can be.
+#[expect(dead_code, reason = "that it compiles is the test")]
 fn a_session_can_be_spawned(connector: Connector, table: BackendTable, stream: TcpStream) {
     tokio::spawn(async move {
         let target = target("127.0.0.1", 143);
