@@ -9,8 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// The metrics of listeners, connecting, name resolution and target health. Cheap to clone; all
-/// clones count together. `Metrics::default()` counts without being shown anywhere.
+/// The metrics of listeners, TLS, sessions, connecting, name resolution and target health. Cheap to
+/// clone; all clones count together. `Metrics::default()` counts without being shown anywhere.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     accepted: Family<ListenerLabels, Counter>,
@@ -22,6 +22,9 @@ pub struct Metrics {
     resolves: Family<OutcomeLabels, Counter>,
     probes: Family<OutcomeLabels, Counter>,
     pub(crate) addresses_down: Gauge,
+    handshakes: Family<HandshakeLabels, Counter>,
+    certificate_ends: Family<FileLabels, Gauge>,
+    relayed: Family<RelayedLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +43,24 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandshakeLabels {
+    /// `TLSv1.3`, or the error's kind.
+    outcome: &'static str,
+    /// `full`, `resumed` or `failed`.
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileLabels {
+    file: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RelayedLabels {
+    from: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         // A name that resolves and a host that answers take milliseconds; a dead host takes the
@@ -55,6 +76,9 @@ impl Default for Metrics {
             resolves: Family::default(),
             probes: Family::default(),
             addresses_down: Gauge::default(),
+            handshakes: Family::default(),
+            certificate_ends: Family::default(),
+            relayed: Family::default(),
         }
     }
 }
@@ -108,6 +132,21 @@ impl Metrics {
             "Target addresses that are skipped until a probe finds them up",
             metrics.addresses_down.clone(),
         );
+        registry.register(
+            "waypost_net_tls_handshakes",
+            "TLS handshakes with mail clients, by version or by what went wrong",
+            metrics.handshakes.clone(),
+        );
+        registry.register(
+            "waypost_net_certificate_end_timestamp_seconds",
+            "When each certificate shown to mail clients expires, in seconds since 1970",
+            metrics.certificate_ends.clone(),
+        );
+        registry.register(
+            "waypost_net_relayed_bytes",
+            "Bytes passed on behind logins, counted when their session ends",
+            metrics.relayed.clone(),
+        );
         metrics
     }
 
@@ -133,6 +172,19 @@ impl Metrics {
 
     pub(crate) fn probe(&self, outcome: &'static str) {
         self.probes.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub(crate) fn handshake(&self, outcome: &'static str, kind: &'static str) {
+        self.handshakes.get_or_create(&HandshakeLabels { outcome, kind }).inc();
+    }
+
+    pub(crate) fn certificate_end(&self, file: String, seconds: i64) {
+        self.certificate_ends.get_or_create(&FileLabels { file }).set(seconds);
+    }
+
+    /// The counter of bytes that come `from` the `client` or the `backend`, looked up once.
+    pub(crate) fn relayed(&self, from: &'static str) -> Counter {
+        self.relayed.get_or_create(&RelayedLabels { from }).clone()
     }
 }
 

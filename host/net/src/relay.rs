@@ -159,18 +159,27 @@ impl Relay {
     }
 
     fn move_all(&mut self, cx: &mut Context<'_>, record: &SessionRecord) -> Poll<()> {
+        // A direction that is blocked stays so for this time: its waker is set.
+        let (mut up, mut down) = (Verdict::Moved, Verdict::Moved);
         for _ in 0..ROUNDS {
-            let held = self.down.held(&self.backend, &self.client);
-            let up = self.up.step(cx, &mut self.client, &mut self.backend, room_beside(held));
-            let up = self.judge(up, Direction::Up, record);
-            let held = self.up.held(&self.client, &self.backend);
-            let down = self.down.step(cx, &mut self.backend, &mut self.client, room_beside(held));
-            let down = self.judge(down, Direction::Down, record);
-            match (up, down) {
-                (Verdict::Over, _) | (_, Verdict::Over) => return Poll::Ready(()),
-                _ if self.up.is_over() && self.down.is_over() => return Poll::Ready(()),
-                (Verdict::Moved, _) | (_, Verdict::Moved) => {}
-                (Verdict::Blocked, Verdict::Blocked) => return Poll::Pending,
+            if up == Verdict::Moved {
+                let room = room_beside(self.down.held(&self.backend, &self.client));
+                let step = self.up.step(cx, &mut self.client, &mut self.backend, room);
+                up = self.judge(step, Direction::Up, record);
+            }
+            if down == Verdict::Moved {
+                let room = room_beside(self.up.held(&self.client, &self.backend));
+                let step = self.down.step(cx, &mut self.backend, &mut self.client, room);
+                down = self.judge(step, Direction::Down, record);
+            }
+            if up == Verdict::Over
+                || down == Verdict::Over
+                || (self.up.is_over() && self.down.is_over())
+            {
+                return Poll::Ready(());
+            }
+            if up == Verdict::Blocked && down == Verdict::Blocked {
+                return Poll::Pending;
             }
         }
         // There may be more at once, but not before the others had their turn.
@@ -250,6 +259,7 @@ impl fmt::Debug for Relay {
 }
 
 /// What one step of one direction means for the whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Moved,
     Blocked,

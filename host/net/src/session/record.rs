@@ -104,7 +104,13 @@ impl Record {
         self.contact.lock().route.take()
     }
 
+    /// Bytes from the client and from the back end.
+    pub(super) fn relayed(&self) -> (u64, u64) {
+        (self.from_client.load(Ordering::Relaxed), self.from_backend.load(Ordering::Relaxed))
+    }
+
     pub(super) fn info(&self, now: u32) -> SessionInfo {
+        let (from_client, from_backend) = self.relayed();
         SessionInfo {
             id: self.id,
             kind: self.kind.clone(),
@@ -113,8 +119,8 @@ impl Record {
             route: self.route(),
             age: Duration::from_secs(now.saturating_sub(self.started).into()),
             idle: self.idle(now),
-            from_client: self.from_client.load(Ordering::Relaxed),
-            from_backend: self.from_backend.load(Ordering::Relaxed),
+            from_client,
+            from_backend,
         }
     }
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 
 use super::record::Record;
 use super::{EndReason, SessionInfo, SessionKind, SessionRecord, SessionRoute};
 use crate::clock;
+use crate::metrics::Metrics;
 
 /// How many records are looked at before others may have the table.
 const BATCH: usize = 1024;
@@ -24,6 +26,8 @@ pub struct SessionTable {
 #[derive(Default)]
 pub(super) struct Shared {
     slab: Mutex<Slab>,
+    from_clients: Counter,
+    from_backends: Counter,
 }
 
 #[derive(Default)]
@@ -39,6 +43,16 @@ impl SessionTable {
     /// A table without sessions.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A table without sessions that counts what they relay.
+    pub fn counted(metrics: &Metrics) -> Self {
+        let shared = Shared {
+            slab: Mutex::default(),
+            from_clients: metrics.relayed("client"),
+            from_backends: metrics.relayed("backend"),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Opens the record of a session with `client`.
@@ -148,6 +162,9 @@ impl Shared {
     }
 
     pub(super) fn close(&self, record: &Record) {
+        let (from_client, from_backend) = record.relayed();
+        self.from_clients.inc_by(from_client);
+        self.from_backends.inc_by(from_backend);
         let mut slab = self.slab.lock();
         if let Some(place) = slab.slots.get_mut(record.slot as usize) {
             *place = None;
@@ -185,10 +202,13 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
     use waypost_model::Protocol;
 
     use super::SessionTable;
     use crate::clock;
+    use crate::metrics::Metrics;
     use crate::session::{EndReason, SessionKind};
 
     fn kind(idle_limit: u64) -> Arc<SessionKind> {
@@ -264,7 +284,23 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_threads_of_sessions_leave_nothing_behind() {
+    fn what_was_relayed_is_counted_at_the_end() {
+        let mut registry = Registry::default();
+        let table = SessionTable::counted(&Metrics::register(&mut registry));
+        let record = table.open(&kind(60), client());
+        record.count_from_client(40);
+        record.count_from_client(2);
+        record.count_from_backend(7);
+        assert_eq!((record.info().from_client, record.info().from_backend), (42, 7));
+        drop(record);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("waypost_net_relayed_bytes_total{from=\"client\"} 42"), "{text}");
+        assert!(text.contains("waypost_net_relayed_bytes_total{from=\"backend\"} 7"), "{text}");
+    }
+
+    #[test]
+    fn sessions_of_many_threads_leave_nothing_behind() {
         let table = SessionTable::new();
         std::thread::scope(|scope| {
             for _ in 0..4 {

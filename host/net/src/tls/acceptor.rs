@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::engine::Engine;
 use super::{Certificates, MinimumVersion, TlsError, TlsStream, provider};
+use crate::metrics::Metrics;
 
 /// How TLS is spoken with the clients of a listener.
 #[derive(Clone, Debug, Default)]
@@ -29,10 +30,14 @@ pub struct AcceptorSettings {
 #[derive(Clone)]
 pub struct Acceptor {
     config: Arc<ServerConfig>,
+    metrics: Option<Metrics>,
 }
 
 impl Acceptor {
-    /// An acceptor that shows `certificates`. Fails where the system has no random numbers.
+    /// An acceptor that shows `certificates`.
+    ///
+    /// # Errors
+    /// Where the system has no random numbers for the ticket keys.
     pub fn new(
         certificates: Arc<Certificates>,
         settings: AcceptorSettings,
@@ -50,11 +55,36 @@ impl Acceptor {
         // One ticket for each session; a client that wants to open several says so (RFC 9149).
         config.send_tls13_tickets = 1;
         config.max_tls13_tickets = 4;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), metrics: None })
+    }
+
+    /// The same, counting its handshakes.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        Self { metrics: Some(metrics.clone()), ..self }
     }
 
     /// Makes the handshake, which must be over by `deadline`.
+    ///
+    /// # Errors
+    /// What the client did wrong, or what it says is wrong with us.
     pub async fn accept(
+        &self,
+        tcp: TcpStream,
+        deadline: Instant,
+    ) -> Result<Box<TlsStream>, TlsError> {
+        let result = self.handshake(tcp, deadline).await;
+        if let Some(metrics) = &self.metrics {
+            match &result {
+                Ok(tls) if tls.is_resumed() => metrics.handshake(tls.version(), "resumed"),
+                Ok(tls) => metrics.handshake(tls.version(), "full"),
+                Err(error) => metrics.handshake(error.kind(), "failed"),
+            }
+        }
+        result
+    }
+
+    async fn handshake(
         &self,
         tcp: TcpStream,
         deadline: Instant,

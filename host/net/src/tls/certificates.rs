@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -20,6 +20,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{provider, validity};
+use crate::metrics::Metrics;
 
 /// How long before a certificate's end the operator is warned.
 const WARN_BEFORE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -63,6 +64,7 @@ pub enum CertificateFileError {
 pub struct Certificates {
     current: ArcSwap<Index>,
     entries: Mutex<Vec<Entry>>,
+    metrics: OnceLock<Metrics>,
 }
 
 /// What one pair of files held when it was last good.
@@ -120,9 +122,16 @@ impl Certificates {
             entries.push(Entry { files, seen, certificate });
         }
         let current = ArcSwap::from_pointee(Index::new(&entries));
-        let certificates = Self { current, entries: Mutex::new(entries) };
+        let metrics = OnceLock::new();
+        let certificates = Self { current, entries: Mutex::new(entries), metrics };
         certificates.warn_of_expiry();
         Ok(Arc::new(certificates))
+    }
+
+    /// Shows from now on when each certificate expires.
+    pub fn report_to(&self, metrics: &Metrics) {
+        self.metrics.get_or_init(|| metrics.clone());
+        self.report();
     }
 
     /// Reads those files anew that have changed since they were last read. A certificate that
@@ -151,6 +160,7 @@ impl Certificates {
         refreshed.log();
         if refreshed.renewed > 0 {
             self.warn_of_expiry();
+            self.report();
         }
         refreshed
     }
@@ -175,6 +185,17 @@ impl Certificates {
     pub fn expiries(&self) -> Vec<(PathBuf, Option<SystemTime>)> {
         let entries = self.entries.lock();
         entries.iter().map(|e| (e.files.chain.clone(), e.certificate.not_after)).collect()
+    }
+
+    fn report(&self) {
+        let Some(metrics) = self.metrics.get() else { return };
+        for (path, not_after) in self.expiries() {
+            let since_1970 = not_after.and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+            let Some(seconds) = since_1970.and_then(|d| i64::try_from(d.as_secs()).ok()) else {
+                continue;
+            };
+            metrics.certificate_end(path.display().to_string(), seconds);
+        }
     }
 
     fn warn_of_expiry(&self) {

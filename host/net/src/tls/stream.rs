@@ -119,6 +119,10 @@ impl TlsStream {
                 Receiving::Failed => return Poll::Ready(Err(failed())),
             }
             let count = ready!(self.poll_fill(cx, buffer))?;
+            if !self.corked {
+                // The answer to a key update, say: it goes at once or with the next bytes.
+                self.flush_now();
+            }
             if count > 0 {
                 return Poll::Ready(Ok(count));
             }
@@ -247,8 +251,6 @@ impl TlsStream {
             return Poll::Ready(Err(truncated()));
         }
         let result = self.receive(count, buffer, &mut scratch);
-        // An alert, or the answer to a key update: it goes at once or with the next bytes.
-        self.flush_now();
         Poll::Ready(result.map(|(filled, _)| filled).map_err(invalid))
     }
 
@@ -296,6 +298,8 @@ impl TlsStream {
             }
             Err(error) => {
                 self.receiving = Receiving::Failed;
+                // The alert that tells the peer what was wrong.
+                self.flush_now();
                 Err(error)
             }
         }

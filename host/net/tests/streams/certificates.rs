@@ -5,8 +5,10 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::time::timeout;
+use waypost_net::Metrics;
 use waypost_net::tls::{Acceptor, CertificateFileError, CertificateFiles, Certificates};
 
 use crate::peer::{self, TLS13};
@@ -143,4 +145,34 @@ fn what_cannot_be_used_is_refused_with_its_file() {
     let key = fs::read_to_string(&good.key).unwrap();
     let secret = key.lines().nth(1).unwrap();
     assert!(!load(&good.key, &good.key).contains(secret));
+}
+
+#[tokio::test]
+async fn handshakes_and_the_ends_of_certificates_are_counted() {
+    let authority = Authority::new();
+    let files = authority.issue_with("server", &["a.test"], |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(2100, 1, 1);
+    });
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let certificates = Certificates::load(vec![files.clone()]).unwrap();
+    certificates.report_to(&metrics);
+    let acceptor = acceptor_for(certificates).counted(&metrics);
+    shown(&authority, &acceptor, "a.test").await;
+    let (near, far) = tcp_pair().await;
+    drop(near);
+    acceptor.accept(far, soon()).await.unwrap_err();
+
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        "waypost_net_tls_handshakes_total{outcome=\"TLSv1.3\",kind=\"full\"} 1".to_owned(),
+        "waypost_net_tls_handshakes_total{outcome=\"closed\",kind=\"failed\"} 1".to_owned(),
+        format!(
+            "waypost_net_certificate_end_timestamp_seconds{{file=\"{}\"}} 4102444800",
+            files.chain.display()
+        ),
+    ] {
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
 }

@@ -399,3 +399,38 @@ async fn a_damaged_hello_never_panics() {
         assert!(!matches!(error, TlsError::Timeout));
     }
 }
+
+/// The greeting and the session ticket leave in one packet; a client that waits for neither loses
+/// nothing.
+#[tokio::test]
+async fn the_ticket_travels_with_the_greeting() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor(&["a.test"]);
+    let connector = authority.connector(MinimumVersion::Tls13);
+    let (near, middle_near) = tcp_pair().await;
+    let (middle_far, far) = tcp_pair().await;
+    let (mut from_client, mut to_client) = middle_near.into_split();
+    let (mut from_server, mut to_server) = middle_far.into_split();
+    tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    // Passes on what the server sends, and tells the size of each burst.
+    let (sizes, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 65_536];
+        while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+            sizes.send(count).unwrap();
+            to_client.write_all(&buffer[..count]).await.unwrap();
+        }
+    });
+    let name = host("a.test");
+    let (client, server) =
+        tokio::join!(connector.connect(near, &name, soon()), acceptor.accept(far, soon()));
+    let (mut client, mut server) = (Stream::from(client.unwrap()), Stream::from(server.unwrap()));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(seen.recv().await.is_some(), "the server's part of the handshake");
+    assert!(seen.try_recv().is_err(), "the ticket waits");
+    server.write_all(b"* OK hello").await.unwrap();
+    assert_eq!(client.read(&mut [0; 100]).await.unwrap(), 10);
+    let size = seen.recv().await.unwrap();
+    assert!(size > 10 + 22 + 50, "greeting and ticket in {size} bytes");
+    assert!(seen.try_recv().is_err());
+}
