@@ -8,6 +8,7 @@ mod attempt;
 mod conversation;
 mod journal;
 mod metrics;
+mod probe;
 mod process;
 mod session;
 mod settings;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use journal::{UserLabel, Users};
 pub use metrics::Metrics;
+pub use probe::{ProbeError, probe};
 pub use process::{Entrance, Generation, Grant, Process, SessionIds};
 pub use session::serve;
 pub use settings::Settings;

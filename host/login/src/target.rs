@@ -116,7 +116,8 @@ where
         let connected = self.process.connector.connect(&request).await?;
         let Connected { stream, address, endpoint, reached } = connected;
         let mut reached = Some(reached);
-        let result = self.prepare(stream, &endpoint, &mut reached).await;
+        let settings = self.back_settings(&endpoint);
+        let result = prepare(stream, &endpoint, settings, &mut reached).await;
         // A server that hangs is connected to by its kernel: only a word from it counts.
         if let (Some(reached), Err(failure)) = (reached, &result)
             && failure.is_silence()
@@ -124,45 +125,6 @@ where
             reached.silent();
         }
         Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
-    }
-
-    /// From an open connection to where the credential is due.
-    async fn prepare(
-        &self,
-        tcp: TcpStream,
-        endpoint: &Endpoint,
-        reached: &mut Option<Reached>,
-    ) -> Result<Conversation<Back>, TargetFailure> {
-        let stream = match endpoint.encryption {
-            Encryption::Implicit => start_tls(endpoint, tcp).await?,
-            Encryption::Starttls | Encryption::None => Stream::from(tcp),
-        };
-        let dialogue = Back::new(endpoint.settings.protocol, self.back_settings(endpoint))
-            .ok_or(TargetFailure::NoDialogue(endpoint.settings.protocol))?;
-        let mut back = Conversation::new(stream, dialogue);
-        loop {
-            let action = timeout(endpoint.settings.reply_timeout, back.next()).await;
-            let action = action.map_err(|_| TargetFailure::Timeout)??;
-            reached.take().into_iter().for_each(Reached::greeted);
-            match action {
-                BackAction::Ready => return Ok(back),
-                BackAction::StartTls => {
-                    if back.has_unread() {
-                        return Err(BackFailure::PlaintextAfterStarttls.into());
-                    }
-                    let Conversation { stream, dialogue, .. } = back;
-                    let tcp = stream.into_tcp().ok_or(BackFailure::EarlyReply)?;
-                    back = Conversation::new(start_tls(endpoint, tcp).await?, dialogue);
-                    back.dialogue.tls_started();
-                }
-                BackAction::Failed(failure) => return Err(failure.into()),
-                // Nothing was asked that these could answer.
-                BackAction::Read
-                | BackAction::Challenge(_)
-                | BackAction::Accepted(_)
-                | BackAction::Rejected(_) => return Err(BackFailure::EarlyReply.into()),
-            }
-        }
     }
 
     fn back_settings(&self, endpoint: &Endpoint) -> BackSettings {
@@ -174,6 +136,45 @@ where
             ttl: TTL,
         });
         BackSettings { encryption: endpoint.encryption, client }
+    }
+}
+
+/// From an open connection to where the credential is due.
+pub(crate) async fn prepare(
+    tcp: TcpStream,
+    endpoint: &Endpoint,
+    settings: BackSettings,
+    reached: &mut Option<Reached>,
+) -> Result<Conversation<Back>, TargetFailure> {
+    let stream = match endpoint.encryption {
+        Encryption::Implicit => start_tls(endpoint, tcp).await?,
+        Encryption::Starttls | Encryption::None => Stream::from(tcp),
+    };
+    let dialogue = Back::new(endpoint.settings.protocol, settings)
+        .ok_or(TargetFailure::NoDialogue(endpoint.settings.protocol))?;
+    let mut back = Conversation::new(stream, dialogue);
+    loop {
+        let action = timeout(endpoint.settings.reply_timeout, back.next()).await;
+        let action = action.map_err(|_| TargetFailure::Timeout)??;
+        reached.take().into_iter().for_each(Reached::greeted);
+        match action {
+            BackAction::Ready => return Ok(back),
+            BackAction::StartTls => {
+                if back.has_unread() {
+                    return Err(BackFailure::PlaintextAfterStarttls.into());
+                }
+                let Conversation { stream, dialogue, .. } = back;
+                let tcp = stream.into_tcp().ok_or(BackFailure::EarlyReply)?;
+                back = Conversation::new(start_tls(endpoint, tcp).await?, dialogue);
+                back.dialogue.tls_started();
+            }
+            BackAction::Failed(failure) => return Err(failure.into()),
+            // Nothing was asked that these could answer.
+            BackAction::Read
+            | BackAction::Challenge(_)
+            | BackAction::Accepted(_)
+            | BackAction::Rejected(_) => return Err(BackFailure::EarlyReply.into()),
+        }
     }
 }
 

@@ -84,6 +84,10 @@ tls = "none"
 allow-plaintext-login = true
 default-domain = "{DOMAIN}"
 
+[login]
+# The two small back ends know no tokens.
+mechanisms = ["plain"]
+
 [directory.main]
 ldif = "directory.ldif"
 base = "dc=localdomain,dc=test"
@@ -127,7 +131,8 @@ fn introduce(imap: u16, pop3: u16, configuration: &Path) {
          The configuration and the directory are in {folder}.\n\
          Change a mailHost in directory.ldif, send SIGHUP to process {process}, and see the user \
          move.\n\nCtrl-C ends the demo.\n",
-        program = std::env::current_exe().map_or_else(|_| "waypost".into(), |path| path.display().to_string()),
+        program = std::env::current_exe()
+            .map_or_else(|_| "waypost".into(), |path| path.display().to_string()),
         configuration = configuration.display(),
         folder = configuration.parent().unwrap_or(configuration).display(),
         process = std::process::id(),

@@ -1,11 +1,14 @@
 //! The program: command line, start, reload and stop. It wires, it does not decide.
 
+mod assembly;
 mod builtin;
+mod check;
 mod cli;
 mod demo;
 mod generation;
 mod logging;
 mod metrics;
+mod route;
 mod run;
 mod workers;
 
@@ -19,7 +22,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Run(arguments) => run::serve(&arguments.config, || ()),
-        Command::Check(_) | Command::Route(_) => Ok(()),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Route(arguments) => route::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,18 +13,15 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use waypost_config::{Config, LogAddresses};
 use waypost_login::{Entrance, Generation, Process, SessionIds, Users};
-use waypost_model::{Address, Encryption};
-use waypost_net::connect::Connector;
-use waypost_net::health::Health;
+use waypost_model::Encryption;
 use waypost_net::limits::Limits;
 use waypost_net::listener::{Bound, Inherited, bind};
 use waypost_net::privileges::{self, Identity};
-use waypost_net::resolve::Resolver;
 use waypost_net::session::{SessionKind, SessionTable};
 use waypost_net::tls::{Acceptor, AcceptorSettings, Certificates};
-use waypost_policy::{EngineSettings, Host};
-use waypost_routing::{LoadedPolicy, Router};
+use waypost_routing::LoadedPolicy;
 
+use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
 use crate::generation::Maker;
 use crate::workers::Workers;
@@ -57,8 +54,9 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
             LogAddresses::Clear => Users::Clear,
             LogAddresses::Hash => Users::hashed(),
         };
-        let host = Host::new(&engine_settings(&users), all.policy.clone())?;
-        let maker = Maker::new(host, all.directory.clone());
+        let maker = assembly::maker(&users, &all)?;
+        // The engine has opened its own page map, which is root's from here on.
+        privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
         let made = maker.make(&config).await?;
         let generation = maker.adopt(made);
         let (sockets, process) = assemble(&config, opened, generation, users, &all)?;
@@ -90,27 +88,6 @@ struct Sockets {
     metrics: Option<std::net::TcpListener>,
 }
 
-/// What every crate counts.
-struct Metrics {
-    directory: waypost_directory::Metrics,
-    policy: waypost_policy::Metrics,
-    net: waypost_net::Metrics,
-    routing: waypost_routing::Metrics,
-    login: waypost_login::Metrics,
-}
-
-impl Metrics {
-    fn register(registry: &mut Registry) -> Self {
-        Self {
-            directory: waypost_directory::Metrics::register(registry),
-            policy: waypost_policy::Metrics::register(registry),
-            net: waypost_net::Metrics::register(registry),
-            routing: waypost_routing::Metrics::register(registry),
-            login: waypost_login::Metrics::register(registry),
-        }
-    }
-}
-
 /// Everything that may need root: descriptors and ports.
 fn open(config: &Config, metrics: &waypost_net::Metrics) -> anyhow::Result<Opened> {
     let max_connections =
@@ -121,7 +98,8 @@ fn open(config: &Config, metrics: &waypost_net::Metrics) -> anyhow::Result<Opene
     let limits = Limits::new(privileges::capacity(descriptors, max_connections())?);
     let listeners: Vec<_> =
         config.listeners.iter().map(|listener| Arc::new(listener.settings.clone())).collect();
-    let bound = bind(&listeners, workers(config), Inherited::from_service_manager()?, &limits, metrics)?;
+    let bound =
+        bind(&listeners, workers(config), Inherited::from_service_manager()?, &limits, metrics)?;
     let metrics = match config.metrics {
         Some(address) => {
             let context = || format!("the metrics endpoint cannot listen on {address}");
@@ -146,14 +124,7 @@ fn become_somebody_else(config: &Config) -> anyhow::Result<()> {
     } else if privileges::is_root() {
         tracing::warn!(target: "waypost", "serving as root; set `user` in [server]");
     }
-    privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
     Ok(())
-}
-
-fn engine_settings(users: &Users) -> EngineSettings {
-    let users = users.clone();
-    let form = move |address: &Address| users.label(address.as_str()).to_string();
-    EngineSettings { address_form: Some(Arc::new(form)), ..EngineSettings::default() }
 }
 
 fn assemble(
@@ -164,13 +135,11 @@ fn assemble(
     metrics: &Metrics,
 ) -> anyhow::Result<(Sockets, Arc<Process<LoadedPolicy>>)> {
     let Opened { bound, metrics: endpoint } = opened;
-    let resolver = Resolver::new(config.resolver.clone(), metrics.net.clone())?;
-    let health = Health::new(config.health.clone(), metrics.net.clone());
     let process = Process {
         settings: config.login.clone(),
         generation: ArcSwap::from_pointee(generation),
-        router: Router::new(config.cache.clone(), metrics.routing.clone()),
-        connector: Connector::new(resolver, health, bound.own, metrics.net.clone()),
+        router: assembly::router(config, metrics),
+        connector: assembly::connector(config, bound.own, metrics)?,
         sessions: SessionTable::new(),
         session_ids: SessionIds::new(),
         users,

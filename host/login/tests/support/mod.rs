@@ -1,5 +1,7 @@
 //! A listener with the real driver behind it, scripted policies, and scripted back ends.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up has failed the test")]
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;

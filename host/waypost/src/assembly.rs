@@ -1,0 +1,61 @@
+//! The parts of a process that `check` and `route` need as well as `run`.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use waypost_config::Config;
+use waypost_login::Users;
+use waypost_model::Address;
+use waypost_net::OwnListeners;
+use waypost_net::connect::Connector;
+use waypost_net::health::Health;
+use waypost_net::resolve::{Resolver, ResolverError};
+use waypost_policy::{EngineSettings, Host, HostError};
+use waypost_routing::Router;
+
+use crate::generation::Maker;
+
+/// What every crate counts.
+pub(crate) struct Metrics {
+    pub(crate) directory: waypost_directory::Metrics,
+    pub(crate) policy: waypost_policy::Metrics,
+    pub(crate) net: waypost_net::Metrics,
+    pub(crate) routing: waypost_routing::Metrics,
+    pub(crate) login: waypost_login::Metrics,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        Self {
+            directory: waypost_directory::Metrics::register(registry),
+            policy: waypost_policy::Metrics::register(registry),
+            net: waypost_net::Metrics::register(registry),
+            routing: waypost_routing::Metrics::register(registry),
+            login: waypost_login::Metrics::register(registry),
+        }
+    }
+}
+
+/// What makes generations; policies' log lines name users as `users` says.
+pub(crate) fn maker(users: &Users, metrics: &Metrics) -> Result<Maker, HostError> {
+    let users = users.clone();
+    let form = move |address: &Address| users.label(address.as_str()).to_string();
+    let settings = EngineSettings { address_form: Some(Arc::new(form)), ..Default::default() };
+    let host = Host::new(&settings, metrics.policy.clone())?;
+    Ok(Maker::new(host, metrics.directory.clone()))
+}
+
+pub(crate) fn router(config: &Config, metrics: &Metrics) -> Router {
+    Router::new(config.cache.clone(), metrics.routing.clone())
+}
+
+/// What opens connections to targets. To be called in the runtime that resolves their names.
+pub(crate) fn connector(
+    config: &Config,
+    own: OwnListeners,
+    metrics: &Metrics,
+) -> Result<Connector, ResolverError> {
+    let resolver = Resolver::new(config.resolver.clone(), metrics.net.clone())?;
+    let health = Health::new(config.health.clone(), metrics.net.clone());
+    Ok(Connector::new(resolver, health, own, metrics.net.clone()))
+}

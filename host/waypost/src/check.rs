@@ -1,0 +1,118 @@
+//! `waypost check`: everything that can be found wrong before a client comes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use waypost_config::Config;
+use waypost_login::{Users, probe};
+use waypost_model::{Host, Protocol};
+use waypost_net::OwnListeners;
+use waypost_net::backend::Pattern;
+use waypost_net::tls::Certificates;
+
+use crate::assembly::{self, Metrics};
+use crate::builtin::SYSTEM;
+use crate::cli::CheckArgs;
+use crate::generation::Made;
+
+/// What was found, good and bad.
+#[derive(Default)]
+struct Findings {
+    problems: usize,
+}
+
+impl Findings {
+    fn add(&mut self, subject: &str, result: Result<String, String>) {
+        match result {
+            Ok(found) => println!("ok     {subject}: {found}"),
+            Err(wrong) => {
+                self.problems += 1;
+                println!("WRONG  {subject}: {wrong}");
+            }
+        }
+    }
+}
+
+/// Checks a configuration; an error when something is wrong.
+pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
+    let config = Arc::new(Config::load(&arguments.config.config, &SYSTEM)?);
+    for warning in &config.warnings.0 {
+        println!("{warning}");
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let mut findings = Findings::default();
+        findings.add("configuration", Ok(arguments.config.config.display().to_string()));
+        check_certificates(&config, &mut findings);
+        let metrics = Metrics::register(&mut Registry::default());
+        let made = assembly::maker(&Users::Clear, &metrics)?.make(&config).await?;
+        for policy in &config.policies {
+            if let Some(loaded) = made.policies.get(&policy.name) {
+                let digest = loaded.policy().digest();
+                let found =
+                    format!("{} loads and accepts its settings, sha256 {digest}", policy.plugin);
+                findings.add(&format!("policy {}", policy.name), Ok(found));
+            }
+        }
+        if !arguments.offline {
+            check_directories(&made, &mut findings).await;
+            check_back_ends(&config, &made, &metrics, &mut findings).await?;
+        }
+        anyhow::ensure!(findings.problems == 0, "{} thing(s) wrong, see above", findings.problems);
+        Ok(())
+    })
+}
+
+fn check_certificates(config: &Config, findings: &mut Findings) {
+    if config.tls.certificates.is_empty() {
+        return;
+    }
+    let loaded = Certificates::load(config.tls.certificates.clone());
+    let count = config.tls.certificates.len();
+    findings.add(
+        "certificates",
+        loaded.map(|_| format!("{count} usable")).map_err(|error| error.to_string()),
+    );
+}
+
+async fn check_directories(made: &Made, findings: &mut Findings) {
+    for (name, directory) in &made.directories {
+        for finding in directory.probe().await {
+            findings.add(&format!("directory {name}, {}", finding.subject), finding.result);
+        }
+    }
+}
+
+/// Every back end that the configuration names by itself; those that only the directory names are
+/// met when somebody logs in.
+async fn check_back_ends(
+    config: &Config,
+    made: &Made,
+    metrics: &Metrics,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let connector = assembly::connector(config, OwnListeners::default(), metrics)?;
+    let named = config.backends.iter().filter_map(|backend| match &backend.pattern {
+        Pattern::Exact(host) => Some(host.clone()),
+        _ => None,
+    });
+    let granted = config.policies.iter().flat_map(|policy| policy.exact_targets());
+    let hosts: BTreeSet<Host> = named.chain(granted).collect();
+    let protocols: BTreeSet<Protocol> =
+        config.listeners.iter().map(|listener| listener.settings.protocol).collect();
+    for host in &hosts {
+        for protocol in &protocols {
+            let found = probe(&connector, &made.generation.backends, host, *protocol).await;
+            let found = found
+                .map(|address| format!("{address} greets, and would be shown a password"))
+                .map_err(|error| error.to_string());
+            findings.add(&format!("back end {host}, {protocol}"), found);
+        }
+    }
+    if hosts.is_empty() {
+        println!("note   no back end is named in the configuration; the directory names them");
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `waypost route`: where an address would be taken, and why.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use prometheus_client::registry::Registry;
+use waypost_config::Config;
+use waypost_login::Users;
+use waypost_model::{Context, Decision, Protocol, Search, Target};
+use waypost_routing::{Resolution, Routed, Step};
+
+use crate::assembly::{self, Metrics};
+use crate::builtin::SYSTEM;
+use crate::cli::RouteArgs;
+
+/// Asks the policies as a login would, and prints what they did. An error when the address has no
+/// route.
+pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
+    let config = Arc::new(Config::load(&arguments.config.config, &SYSTEM)?);
+    let protocol = Protocol::from(arguments.protocol);
+    let listener = config.listeners.iter().find(|l| l.settings.protocol == protocol);
+    let listener = listener
+        .ok_or_else(|| anyhow::anyhow!("the configuration has no listener for {protocol}"))?;
+    let name = listener.names.read(&arguments.address, None)?;
+    let context = Arc::new(Context {
+        protocol,
+        listener: listener.settings.name.clone(),
+        client_address: arguments.client,
+        encrypted: true,
+        mechanism: None,
+        login_name: Some(Arc::from(arguments.address.as_str())),
+        authentication_id: name.authentication_id.clone(),
+        certificate_name: None,
+        sender: None,
+        now: SystemTime::now(),
+    });
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let metrics = Metrics::register(&mut Registry::default());
+        let made = assembly::maker(&Users::Clear, &metrics)?.make(&config).await?;
+        let router = assembly::router(&config, &metrics);
+        let generation = &made.generation;
+        let explanation = router.explain(&generation.domains, &name.lookup, &context).await;
+        println!("address  {}", name.lookup.address);
+        match &explanation.domain {
+            Some(pattern) => println!("domain   [domain.\"{pattern}\"]"),
+            None => println!("domain   no policy serves {}", name.lookup.address.domain()),
+        }
+        explanation.steps.iter().for_each(print_step);
+        match &explanation.resolution {
+            Resolution::Route(routed) => {
+                print_route(routed);
+                for target in &routed.route.targets {
+                    println!("  {}", aim(&generation.backends, target, protocol));
+                }
+                Ok(())
+            }
+            Resolution::Refused { refusal, policy, .. } => {
+                anyhow::bail!("{policy} refuses: {}", refusal.kind())
+            }
+            Resolution::Unknown { .. } => anyhow::bail!("every policy passed: an unknown user"),
+            Resolution::NotServed => anyhow::bail!("the domain is not served"),
+            Resolution::Temporary { policy, trouble } => anyhow::bail!("{policy}: {trouble}"),
+        }
+    })
+}
+
+fn print_step(step: &Step) {
+    println!("policy   {}", step.policy);
+    step.consultation.searches.iter().for_each(print_search);
+    if !step.consultation.reads.is_empty() {
+        println!("  read   {:?} of the client", step.consultation.reads);
+    }
+    match &step.consultation.result {
+        Ok(answer) => {
+            let said = match &answer.decision {
+                Decision::Route(_) => "a route".to_owned(),
+                Decision::Refuse(refusal) => format!("refuse, {}", refusal.kind()),
+                Decision::Pass => "pass".to_owned(),
+            };
+            println!("  says   {said}");
+        }
+        Err(trouble) => println!("  fails  {}: {trouble}", trouble.kind()),
+    }
+}
+
+fn print_search(search: &Search) {
+    let Search { directory, base, filter, result, took } = search;
+    let found = match result {
+        Ok(count) => format!("{count} found"),
+        Err(error) => format!("failed: {error}"),
+    };
+    println!("  search {directory}, below {base:?}, {filter}: {found} in {took:.1?}");
+}
+
+fn print_route<T>(routed: &Routed<T>) {
+    if let Some(identity) = &routed.route.identity {
+        println!("login    as {identity}");
+    }
+    println!("targets  in this order:");
+}
+
+fn aim(table: &waypost_net::backend::BackendTable, target: &Target, protocol: Protocol) -> String {
+    match table.endpoint(target, protocol) {
+        Ok(endpoint) => {
+            let (port, encryption) = (endpoint.port, endpoint.encryption.as_str());
+            format!(
+                "{} port {port}, {} with tls {encryption}",
+                target.host, endpoint.settings.protocol
+            )
+        }
+        Err(error) => format!("{target}: {error}"),
+    }
+}
