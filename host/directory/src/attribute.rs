@@ -53,6 +53,11 @@ impl AttributeName {
         self.spelt.starts_with(|c: char| c.is_ascii_digit())
     }
 
+    /// Whether there is an option.
+    pub(crate) fn has_options(&self) -> bool {
+        !self.options.is_empty()
+    }
+
     /// Whether who asks for `self` gets `other`: the same type with at least the same options
     /// (RFC 4512 section 2.5.2: `cn;lang-en` is a subtype of `cn`).
     pub(crate) fn selects(&self, other: &Self) -> bool {

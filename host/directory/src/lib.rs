@@ -11,6 +11,8 @@ mod faulty;
 mod filter;
 mod finding;
 mod fold;
+#[doc(hidden)]
+pub mod fuzz;
 mod grant;
 mod ldap;
 mod ldif;

@@ -55,7 +55,7 @@ impl<'a> Message<'a> {
 impl Outcome {
     /// Reads an `LDAPResult` (RFC 4511 section 4.1.9).
     pub(super) fn parse(content: &[u8]) -> Result<Self, Malformed> {
-        Ok(Self::read(&mut Reader(content))?)
+        Self::read(&mut Reader(content))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {

@@ -33,6 +33,8 @@ pub use self::url::{LdapUrl, LdapUrlError};
 use crate::metrics::Metrics;
 use crate::{BoundQuery, Dn, Finding, Page, SearchError};
 
+pub(crate) use self::fence::fuzz as fuzz_message;
+
 /// A directory on one or more LDAP servers. Clones share the connections; the last one dropped
 /// closes them.
 #[derive(Clone)]

@@ -1,8 +1,10 @@
 //! Whether an entry fits a filter: three-valued, as RFC 4511 section 4.5.1.7 has it.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::store::{Store, StoredEntry, TypeId};
+use super::store::{NameId, Store, StoredEntry, TypeId};
+use crate::Dn;
 use crate::attribute::AttributeName;
 use crate::dn::{Ava, AvaValue};
 use crate::filter::{Extensible, Filter, Test};
@@ -36,18 +38,20 @@ impl std::ops::Not for Truth {
 }
 
 /// A filter prepared for one directory: names looked up, values folded, each once.
-pub(super) enum Node<'q> {
+pub(super) enum Node<'s, 'q> {
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
     /// The same for every entry.
     Fixed(Truth),
-    Item(Item<'q>),
+    Item(Item<'s, 'q>),
 }
 
 /// A test of one attribute that some entry has.
-pub(super) struct Item<'q> {
+pub(super) struct Item<'s, 'q> {
     attribute: &'q AttributeName,
+    /// The names under which entries have it.
+    names: Cow<'s, [NameId]>,
     /// `None` where no entry has it, but a name may.
     pub(super) type_id: Option<TypeId>,
     pub(super) check: Check<'q>,
@@ -78,8 +82,8 @@ pub(super) enum Check<'q> {
     },
 }
 
-impl<'q> Node<'q> {
-    pub(super) fn new(store: &Store, filter: &'q Filter) -> Self {
+impl<'s, 'q> Node<'s, 'q> {
+    pub(super) fn new(store: &'s Store, filter: &'q Filter) -> Self {
         let list = |filters: &'q [Filter]| filters.iter().map(|f| Self::new(store, f)).collect();
         match filter {
             Filter::And(filters) => Self::And(list(filters)),
@@ -93,7 +97,7 @@ impl<'q> Node<'q> {
     }
 
     fn item(
-        store: &Store,
+        store: &'s Store,
         attribute: &'q AttributeName,
         check: Option<Check<'q>>,
         dn: bool,
@@ -101,7 +105,7 @@ impl<'q> Node<'q> {
         let type_id = store.type_id(attribute.key());
         match check {
             Some(check) if type_id.is_some() || dn => {
-                Self::Item(Item { attribute, type_id, check, dn })
+                Self::Item(Item { attribute, names: store.selected(attribute), type_id, check, dn })
             }
             Some(_) if store.recognises(attribute.key()) => Self::Fixed(Truth::False),
             _ => Self::Fixed(Truth::Undefined),
@@ -110,7 +114,7 @@ impl<'q> Node<'q> {
 
     /// The rules of caseIgnoreMatch and caseExactMatch; a match by another rule, or of every
     /// attribute, is beyond this directory.
-    fn extensible(store: &Store, extensible: &'q Extensible) -> Self {
+    fn extensible(store: &'s Store, extensible: &'q Extensible) -> Self {
         let Extensible { attribute: Some(attribute), dn, rule, value } = extensible else {
             return Self::Fixed(Truth::Undefined);
         };
@@ -161,13 +165,10 @@ impl<'q> Node<'q> {
     }
 }
 
-impl Item<'_> {
+impl Item<'_, '_> {
     fn evaluate(&self, entry: &StoredEntry) -> Truth {
         let mut truth = Truth::False;
-        let selected = entry.attributes.iter().filter(|attribute| {
-            Some(attribute.type_id) == self.type_id && self.attribute.selects(&attribute.name)
-        });
-        for value in selected.flat_map(|attribute| &attribute.values) {
+        for value in entry.values(&self.names) {
             match self.check.evaluate(value) {
                 Truth::True => return Truth::True,
                 Truth::False => {}
@@ -178,7 +179,7 @@ impl Item<'_> {
     }
 
     fn matches_name(&self, entry: &StoredEntry) -> bool {
-        let Some(name) = entry.name() else { return false };
+        let Ok(name) = Dn::parse(entry.dn()) else { return false };
         name.rdns().iter().flat_map(|rdn| &rdn.0).any(|Ava { attribute, value }| {
             let AvaValue::Text(text) = value else { return false };
             self.attribute.selects(attribute) && self.check.evaluate(text) == Truth::True

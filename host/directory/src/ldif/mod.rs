@@ -1,5 +1,6 @@
 //! The LDIF directory: a file that answers the same searches as a server.
 
+mod index;
 mod matching;
 mod plan;
 mod reader;
@@ -210,7 +211,7 @@ impl Inner {
             let Some(entry) = self.store.entry(id).filter(|entry| plan.matches(entry)) else {
                 continue;
             };
-            let found = || Ok::<_, SearchError>(self.store.view(entry, &query.attributes));
+            let found = || Ok::<_, SearchError>(plan.view(entry));
             if page.add(found)? == Filling::Full {
                 break;
             }

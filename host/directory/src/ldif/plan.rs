@@ -1,14 +1,20 @@
 //! Which entries a search has to look at.
 
+use std::borrow::Cow;
+
 use super::matching::{Check, Node, Truth};
-use super::store::{EntryId, Region, Store, StoredEntry};
-use crate::BoundQuery;
+use super::store::{EntryId, NameId, Region, Store, StoredEntry};
+use crate::attribute::AttributeName;
+use crate::{BoundQuery, Entry};
 
 /// How one search is answered: the entries that may match, and the test of each.
 pub(super) struct Plan<'s, 'q> {
     region: Region,
     candidates: Candidates<'s>,
-    filter: Node<'q>,
+    filter: Node<'s, 'q>,
+    /// The attributes asked for, and for each the names under which entries have it.
+    asked: &'q [AttributeName],
+    names: Vec<Cow<'s, [NameId]>>,
 }
 
 enum Candidates<'s> {
@@ -28,7 +34,8 @@ impl<'s, 'q> Plan<'s, 'q> {
             Some(candidates) if candidates.ids().len() < region.ids.len() => candidates,
             _ => Candidates::Region,
         };
-        Self { region, candidates, filter }
+        let names = query.attributes.iter().map(|name| store.selected(name)).collect();
+        Self { region, candidates, filter, asked: &query.attributes, names }
     }
 
     /// The entries to look at, in order.
@@ -44,6 +51,11 @@ impl<'s, 'q> Plan<'s, 'q> {
     pub(super) fn matches(&self, entry: &StoredEntry) -> bool {
         self.region.depth.is_none_or(|depth| depth == entry.depth)
             && self.filter.evaluate(entry) == Truth::True
+    }
+
+    /// An entry that matches, as the query sees it.
+    pub(super) fn view(&self, entry: &StoredEntry) -> Entry {
+        entry.view(self.asked, &self.names)
     }
 }
 
@@ -64,7 +76,7 @@ impl<'s> Candidates<'s> {
     }
 
     /// The entries outside of which a filter cannot be true; `None` where no index knows.
-    fn of(store: &'s Store, filter: &Node<'_>) -> Option<Self> {
+    fn of(store: &'s Store, filter: &Node<'_, '_>) -> Option<Self> {
         match filter {
             Node::Item(item) => match (&item.check, item.type_id) {
                 (Check::Equal(folded) | Check::Exact { folded, .. }, Some(id)) if !item.dn => {
@@ -83,7 +95,7 @@ impl<'s> Candidates<'s> {
     }
 
     /// What any of `nodes` may be true of, unless that is most of the directory.
-    fn joined(store: &'s Store, nodes: &[Node<'_>]) -> Option<Self> {
+    fn joined(store: &'s Store, nodes: &[Node<'_, '_>]) -> Option<Self> {
         let mut ids = Vec::new();
         for node in nodes {
             let candidates = Self::of(store, node)?;

@@ -1,8 +1,10 @@
 //! From LDIF (RFC 2849) to records: version line, comments, folded lines, base64. Only content is
 //! read; change records and values by URL are refused.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -83,6 +85,9 @@ pub enum LdifProblem {
     /// There is an entry of that name.
     #[error("there is an entry of this name already")]
     Duplicate,
+    /// An entry of 4 GiB.
+    #[error("the entry is too large")]
+    EntryTooLarge,
     /// More entries than can be counted.
     #[error("there are too many entries")]
     TooManyEntries,
@@ -94,7 +99,7 @@ pub(crate) struct Record {
     pub(crate) line: usize,
     pub(crate) dn_text: String,
     pub(crate) dn: Dn,
-    pub(crate) attributes: Vec<(AttributeName, Vec<u8>)>,
+    pub(crate) attributes: Vec<(Arc<AttributeName>, Vec<u8>)>,
 }
 
 /// Reads a file of at most [`MAX_LDIF`] octets, and one more, by which `read` knows.
@@ -122,6 +127,8 @@ pub(crate) fn read(content: &[u8]) -> Result<Vec<Record>, LdifError> {
 #[derive(Default)]
 struct Reader {
     records: Vec<Record>,
+    /// The attributes that have occurred, by their spelling.
+    names: HashMap<Box<str>, Arc<AttributeName>>,
     current: Option<Record>,
     /// Whether anything but comments was read.
     begun: bool,
@@ -147,7 +154,7 @@ impl Reader {
                 self.current = Some(begin(number, name, value)?);
                 Ok(())
             }
-            Some(record) => add(record, name, value),
+            Some(record) => add(&mut self.names, record, name, value),
         }
     }
 
@@ -168,7 +175,12 @@ fn begin(line: usize, name: &str, value: Vec<u8>) -> Result<Record, LdifProblem>
     Ok(Record { line, dn_text, dn, attributes: Vec::new() })
 }
 
-fn add(record: &mut Record, name: &str, value: Vec<u8>) -> Result<(), LdifProblem> {
+fn add(
+    names: &mut HashMap<Box<str>, Arc<AttributeName>>,
+    record: &mut Record,
+    name: &str,
+    value: Vec<u8>,
+) -> Result<(), LdifProblem> {
     if name.eq_ignore_ascii_case("dn") {
         return Err(LdifProblem::SecondDn);
     }
@@ -179,7 +191,13 @@ fn add(record: &mut Record, name: &str, value: Vec<u8>) -> Result<(), LdifProble
     if record.attributes.len() >= MAX_VALUES {
         return Err(LdifProblem::TooManyValues);
     }
-    let attribute = AttributeName::parse(name).ok_or(LdifProblem::Attribute)?;
+    let attribute = match names.get(name) {
+        Some(attribute) => attribute.clone(),
+        None => {
+            let parsed = AttributeName::parse(name).ok_or(LdifProblem::Attribute)?;
+            names.entry(name.into()).or_insert_with(|| Arc::new(parsed)).clone()
+        }
+    };
     record.attributes.push((attribute, value));
     Ok(())
 }
@@ -195,7 +213,7 @@ fn add_naming_values(record: &mut Record) {
             name.key() == attribute.key() && crate::fold::folds_to(value, &folded)
         });
         if !there {
-            attributes.push((attribute.clone(), text.clone()));
+            attributes.push((Arc::new(attribute.clone()), text.clone()));
         }
     }
 }

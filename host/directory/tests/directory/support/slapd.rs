@@ -159,6 +159,18 @@ impl Slapd {
     /// Makes the server hang: the kernel goes on taking connections for it.
     pub(crate) fn hang(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
+        // A signal is delivered when the kernel gets to it.
+        while !self.all_threads_stopped() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn all_threads_stopped(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let stopped = |task: PathBuf| {
+            fs::read_to_string(task.join("stat")).is_ok_and(|stat| stat.contains(") T "))
+        };
+        tasks.into_iter().all(|task| stopped(task.unwrap().path()))
     }
 
     pub(crate) fn go_on(&self) {
