@@ -200,7 +200,7 @@ impl Connector {
         let opened = handshake::open(url, &login).await?;
         let load = Load {
             message: self.settings.limits.octets.saturating_add(MESSAGE_OVERHEAD),
-            in_flight: self.settings.in_flight,
+            in_flight: self.settings.in_flight_on_each(),
             searches: jittered(self.settings.recycle_searches),
         };
         Link::start(opened, server, load, self.metrics.connections.clone()).await

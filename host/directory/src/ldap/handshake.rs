@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -30,6 +31,12 @@ const MAX_ANSWER: usize = 16 * 1024;
 /// The most addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 8;
 
+/// A connection on which nothing is said for long is lost in many a firewall, without a word.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(6);
+
 const BIND_REQUEST: u8 = 0x60;
 const SIMPLE: u8 = 0x80;
 const SASL: u8 = 0xa3;
@@ -38,6 +45,7 @@ const REQUEST_NAME: u8 = 0x80;
 const STARTTLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 
 const SUCCESS: u32 = 0;
+const INVALID_CREDENTIALS: u32 = 49;
 const BUSY: u32 = 51;
 const UNAVAILABLE: u32 = 52;
 
@@ -78,8 +86,8 @@ pub(super) enum ConnectError {
     StartTls(String),
     #[error("the server sent more behind its answer to StartTLS: somebody may sit in between")]
     BehindStartTls,
-    #[error("the server refuses the bind: {0}{1}")]
-    Bind(String, &'static str),
+    #[error("the server refuses the bind: {}{}", describe(.0.code, &.0.text), bind_hint(.0.code))]
+    Bind(Outcome),
     #[error("the server closed the connection while Waypost logged in")]
     Closed,
     #[error("the connection failed while Waypost logged in: {0}")]
@@ -88,6 +96,13 @@ pub(super) enum ConnectError {
     Malformed(#[from] Malformed),
     #[error("the LDAP client does not start: {0}")]
     Client(String),
+}
+
+impl ConnectError {
+    /// Whether the server refused the password.
+    pub(super) fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::Bind(outcome) if outcome.code == INVALID_CREDENTIALS)
+    }
 }
 
 /// Connects to one server, trying each of its addresses.
@@ -147,6 +162,7 @@ async fn open_tcp(
     let failed = |error| ConnectError::Connect(address.to_string(), error);
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
+    SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE).map_err(failed)?;
     match url {
         LdapUrl::Ldaps(..) => {
             let stream = encrypt(stream, host, login).await?;
@@ -234,8 +250,7 @@ impl Session {
             _ => true,
         };
         if refused {
-            let hint = bind_hint(outcome.code);
-            return Err(ConnectError::Bind(describe(outcome.code, &outcome.text), hint));
+            return Err(ConnectError::Bind(outcome));
         }
         Ok(Opened { stream: self.stream, unread: self.unread })
     }

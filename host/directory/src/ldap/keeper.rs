@@ -12,15 +12,19 @@ use super::link::{Link, Reason};
 /// A connection that ends sooner than this counts as a failure to connect.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
 
+/// How many times the longest wait to wait after a wrong password.
+const WRONG_PASSWORD: u32 = 6;
+
 /// Runs until it is aborted.
 pub(super) async fn keep(connector: Arc<Connector>, slot: usize) {
     let mut backoff = Backoff::new(&connector);
     loop {
         let link = match connect_any(&connector).await {
             Ok(link) => link,
-            Err(reason) => {
-                connector.set_slot(slot, Slot::Down(reason));
-                sleep(backoff.next()).await;
+            Err(failure) => {
+                let wait = backoff.next(failure.wrong_password);
+                connector.set_slot(slot, Slot::Down(failure.reason));
+                sleep(wait).await;
                 continue;
             }
         };
@@ -34,7 +38,9 @@ pub(super) async fn keep(connector: Arc<Connector>, slot: usize) {
         let since = Instant::now();
         connector.set_slot(slot, Slot::Up(link.clone()));
         let (server, reason) = tend(&connector, slot, link).await;
-        tracing::warn!(
+        // Not a warning: servers close connections on which nothing was asked for long. If it
+        // cannot be connected anew, that is one.
+        tracing::info!(
             target: "waypost::directory",
             directory = %connector.settings.name,
             server = %connector.url(server),
@@ -49,23 +55,34 @@ pub(super) async fn keep(connector: Arc<Connector>, slot: usize) {
         }
         if short_lived && !connector.has_untroubled() {
             connector.set_slot(slot, Slot::Down(reason));
-            sleep(backoff.next()).await;
+            sleep(backoff.next(false)).await;
         } else {
             connector.set_lost(slot);
         }
     }
 }
 
+/// Why no server could be connected to.
+struct Failure {
+    reason: Reason,
+    /// Whether any of them refused the password.
+    wrong_password: bool,
+}
+
 /// Connects to the first server that can be connected to.
-async fn connect_any(connector: &Connector) -> Result<Arc<Link>, Reason> {
-    let mut last = Reason::from("no server is configured");
+async fn connect_any(connector: &Connector) -> Result<Arc<Link>, Failure> {
+    let reason = Reason::from("no server is configured");
+    let mut failure = Failure { reason, wrong_password: false };
     for server in connector.order() {
         match connector.connect(server).await {
             Ok(link) => return Ok(link),
-            Err(error) => last = Reason::from(format!("{}: {error}", connector.url(server))),
+            Err(error) => {
+                failure.wrong_password |= error.is_wrong_password();
+                failure.reason = Reason::from(format!("{}: {error}", connector.url(server)));
+            }
         }
     }
-    Err(last)
+    Err(failure)
 }
 
 /// Waits for the end of a connection, replacing it meanwhile when its time has come. Answers which
@@ -129,9 +146,12 @@ impl Backoff {
         Self { next: connector.settings.backoff_min, max: connector.settings.backoff_max }
     }
 
-    fn next(&mut self) -> Duration {
-        let this = self.next.min(self.max);
+    fn next(&mut self, wrong_password: bool) -> Duration {
+        let mut this = self.next.min(self.max);
         self.next = this.saturating_mul(2);
+        if wrong_password {
+            this = self.max.saturating_mul(WRONG_PASSWORD);
+        }
         jittered_time(this)
     }
 }

@@ -8,6 +8,10 @@ use super::LdapUrl;
 use crate::attribute::AttributeName;
 use crate::{Dn, DnError, Limits};
 
+/// The most searches under way on one connection: slapd closes one on which more than a hundred
+/// wait (`conn_max_pending`).
+const MAX_IN_FLIGHT: usize = 64;
+
 /// How an LDAP directory is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LdapSettings {
@@ -26,8 +30,7 @@ pub struct LdapSettings {
     pub tls: TlsSettings,
     /// How many connections carry all searches: 2.
     pub connections: usize,
-    /// How many searches may be under way on each; more wait: 32. slapd closes a connection on
-    /// which more than a hundred wait (`conn_max_pending`).
+    /// How many searches may be under way on them together, at most 64 on each; more wait: 128.
     pub in_flight: usize,
     /// How long one attempt to connect to one address, encrypt and log in may take: 3 s.
     pub connect_timeout: Duration,
@@ -42,7 +45,8 @@ pub struct LdapSettings {
     /// How long to wait after the first failure to connect; twice as long after each further one:
     /// 100 ms.
     pub backoff_min: Duration,
-    /// The longest wait between two attempts to connect: 5 s.
+    /// The longest wait between two attempts to connect: 5 s; six times as long after a server has
+    /// refused the bind password, since many lock an account after some such attempts.
     pub backoff_max: Duration,
     /// How often a better server than the one in use is tried: 30 s.
     pub fail_back_after: Duration,
@@ -59,7 +63,7 @@ impl LdapSettings {
             password_field: None,
             tls: TlsSettings::default(),
             connections: 2,
-            in_flight: 32,
+            in_flight: 128,
             connect_timeout: Duration::from_secs(3),
             search_timeout: Duration::from_secs(2),
             limits: Limits::default(),
@@ -98,6 +102,11 @@ impl LdapSettings {
             return Err(SettingsError::PasswordField(field.clone()));
         }
         Dn::parse(&self.base).map_err(SettingsError::Base)
+    }
+
+    /// How many searches may be under way on one connection.
+    pub(super) fn in_flight_on_each(&self) -> usize {
+        self.in_flight.div_ceil(self.connections.max(1)).min(MAX_IN_FLIGHT)
     }
 
     /// The servers to which the bind password would go in clear over a network.

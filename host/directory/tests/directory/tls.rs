@@ -1,5 +1,7 @@
 //! Encryption and logging in, with a real slapd.
 
+use std::time::Duration;
+
 use waypost_directory::{Bind, LdapDirectory, LdapSettings, Metrics, SettingsError, TlsSettings};
 use waypost_model::Secret;
 
@@ -100,6 +102,10 @@ async fn simple_binds() {
     assert_eq!(error.kind(), "unavailable");
     assert!(error.to_string().contains(expected), "{error}");
     assert!(!format!("{wrong:?} {error}").contains("another's"));
+    // Nobody tries a wrong password again and again: one attempt by each connection, and the
+    // probe's.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(slapd.log().matches("err=49").count(), 3);
 }
 
 #[tokio::test]
