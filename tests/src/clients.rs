@@ -124,13 +124,17 @@ pub(crate) fn mbsync(account: &Account<'_>) -> Read {
         Tls::Start => "STARTTLS",
         Tls::Implicit => "IMAPS",
     };
+    // mbsync does not look for addresses in certificates.
+    let host = match account.tls {
+        Tls::None => account.server.ip().to_string(),
+        _ => "localhost".to_owned(),
+    };
     let configuration = format!(
         "IMAPAccount waypost\nHost {host}\nPort {port}\nUser {user}\nPass {password}\n\
          SSLType {tls}\nCertificateFile {ca}\nSystemCertificates no\nAuthMechs LOGIN\n\n\
          IMAPStore remote\nAccount waypost\n\n\
          MaildirStore local\nPath {path}/mail/\nInbox {path}/mail/INBOX\n\n\
          Channel all\nFar :remote:\nNear :local:\nPatterns INBOX\nCreate Near\nSyncState *\n",
-        host = account.server.ip(),
         port = account.server.port(),
         user = account.user,
         password = account.password,

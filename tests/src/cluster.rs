@@ -38,6 +38,8 @@ pub(crate) struct Doors {
 pub(crate) struct Plan {
     /// Further lines of `[policy.ldap.settings]`.
     pub settings: String,
+    /// Further lines of `[server]`.
+    pub server: String,
     /// Lines of `[cache]`.
     pub cache: String,
     /// Lines of `[login]`.
@@ -56,6 +58,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             settings: String::new(),
+            server: String::new(),
             cache: "cache-for = \"1s\"\n".to_owned(),
             login: "auth-failure-delay = \"200ms\"\nretry-for = \"1s\"\n".to_owned(),
             backend: String::new(),
@@ -143,7 +146,7 @@ pub(crate) fn local(port: u16) -> SocketAddr {
 }
 
 fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) -> String {
-    let mut text = String::from("[server]\nhostname = \"waypost.localdomain.test\"\n\n");
+    let mut text = format!("[server]\nhostname = \"waypost.localdomain.test\"\n{}\n", plan.server);
     for (name, protocol, port, tls) in [
         ("imap", "imap", doors.imap, "starttls"),
         ("imaps", "imap", doors.imaps, "implicit"),

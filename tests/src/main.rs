@@ -2,6 +2,9 @@
 //!
 //! `cargo test -p waypost-tests --test end-to-end [-- NAME]`; the program must have been built.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up has failed the test")]
+#![expect(unreachable_pub, reason = "a program of modules; nothing is reached from outside")]
+
 mod cases;
 mod clients;
 mod cluster;

@@ -28,9 +28,8 @@ fn nobody_learns_who_exists() {
 }
 
 fn no_log_holds_a_password() {
-    let mut plan = Plan::default();
-    plan.more = "[log]\nlevel = \"trace\"\n".to_owned();
-    let mut cluster = Cluster::start(&plan);
+    let server = "log-level = \"trace\"\n".to_owned();
+    let mut cluster = Cluster::start(&Plan { server, ..Plan::default() });
     let ca = cluster.ca();
     cluster.north.add_user("secretive@localdomain.test", "hunter2-hunter2", "Welcome");
     cluster.slapd.add_user("secretive", "127.0.0.2");

@@ -83,7 +83,7 @@ fn back_ends_in_clear() {
 /// Dovecot takes the client's address from IMAP's ID and POP3's XCLIENT, since it trusts the
 /// networks of the test (`login_trusted_networks`), and writes it to its log as `rip`.
 fn the_back_end_learns_who_the_client_is() {
-    let backend = "client-identity = \"command\"\n".to_owned();
+    let backend = "client-identity = \"id\"\n".to_owned();
     let cluster = Cluster::start(&Plan { backend, ..Plan::default() });
     let ca = cluster.ca();
     let mut account = cluster.imap(Tls::Implicit, "user1@localdomain.test", "user1", &ca);

@@ -87,7 +87,8 @@ impl Slapd {
 
     /// Deletes a user.
     pub fn delete_user(&self, name: &str) {
-        let dn = format!("cn={name},dc=localdomain,dc=test");
+        // ldapdelete takes the last octet of its file for a line end, whatever it is.
+        let dn = format!("cn={name},dc=localdomain,dc=test\n");
         self.modify("ldapdelete", &dn);
     }
 

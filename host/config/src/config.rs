@@ -1,0 +1,205 @@
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+use toml::de::DeTable;
+use waypost_net::health::HealthSettings;
+use waypost_net::resolve::ResolverSettings;
+
+use crate::check::{Everything, check};
+use crate::places::{Places, token};
+use crate::problem::{Problem, Problems};
+use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
+use crate::sections::{
+    self, backend, cache, directory, domain, listener, login, net, policy, server, tls,
+};
+use crate::source::{Place, Source};
+use crate::surroundings::Surroundings;
+
+/// A configuration in which everything that can be checked without connecting to anybody is right.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The process.
+    pub server: server::Server,
+    /// Where the metrics are shown; `None` shows them nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Where clients connect; at least one, in the order of the file.
+    pub listeners: Vec<listener::Listener>,
+    /// TLS with clients.
+    pub tls: tls::Tls,
+    /// How logins are treated.
+    pub login: waypost_login::Settings,
+    /// Where policies look things up.
+    pub directories: Vec<directory::Directory>,
+    /// Who decides; at least one.
+    pub policies: Vec<policy::Policy>,
+    /// Which policies serve which domain; at least one.
+    pub domains: Vec<domain::Domain>,
+    /// How to speak with targets.
+    pub backends: Vec<backend::Backend>,
+    /// The route cache.
+    pub cache: waypost_routing::Settings,
+    /// How names become addresses.
+    pub resolver: ResolverSettings,
+    /// How back ends are found up again.
+    pub health: HealthSettings,
+    /// What is probably not meant as it is written.
+    pub warnings: Problems,
+    pub(crate) places: Places,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file.
+    #[error("{} cannot be read: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Its content; displayed over several lines.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+}
+
+/// The largest configuration that is read, in octets. Larger is no configuration but a mistake.
+const MAX_SIZE: usize = 16 << 20;
+
+impl Config {
+    /// Reads a configuration file, and with it what it refers to: files, secrets and the
+    /// environment. Relative paths in it start from its own folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place and what was expected.
+    pub fn load(path: &Path, surroundings: &dyn Surroundings) -> Result<Self, ConfigError> {
+        let content = surroundings
+            .read(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        Ok(Self::parse(path, content, surroundings)?)
+    }
+
+    /// Reads the content of a configuration file that is, or would be, at `path`.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn parse(
+        path: &Path,
+        content: Vec<u8>,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Self, Problems> {
+        let (text, bad) = match String::from_utf8(content) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
+            }
+        };
+        let source = Arc::new(Source::new(path, text));
+        let reading = Reading::new(&source, surroundings);
+        if let Some(at) = bad {
+            reading.error(at..at, "", "this is not UTF-8");
+        } else if source.text().len() > MAX_SIZE {
+            reading.error(0..0, "", "this is far too large for a configuration");
+        }
+        if reading.has_errors() {
+            return Err(reading.problems());
+        }
+        let (root, errors) = DeTable::parse_recoverable(source.text());
+        for error in errors {
+            reading.error(error.span().unwrap_or(0..0), "", error.message());
+        }
+        if reading.has_errors() {
+            return Err(reading.problems());
+        }
+        let places = Places::new(source.clone(), root.get_ref());
+        let config = read(&reading, root.get_ref(), places);
+        let failed = reading.has_errors();
+        let problems = reading.problems();
+        match config {
+            Some(config) if !failed => Ok(Self { warnings: problems, ..config }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Where a value stands, by its JSON pointer (RFC 6901) into the file: `/tls/certificates/0`.
+    /// For one that is missing, the nearest table or list around it.
+    pub fn place(&self, pointer: &str) -> Place {
+        self.places.place(pointer)
+    }
+
+    /// Something that turned out to be wrong with a value after the configuration had been read.
+    pub fn problem(&self, pointer: &str, message: impl Into<String>) -> Problem {
+        self.places.problem(pointer, message.into())
+    }
+
+    /// Where a setting of a policy's plugin stands, by its JSON pointer into the settings.
+    pub fn place_of(&self, policy: &str, pointer: &str) -> Place {
+        self.place(&format!("/policy/{}/settings{pointer}", token(policy)))
+    }
+}
+
+fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> Option<Config> {
+    let table = Table::root(reading, root, &sections::ROOT);
+    let server = table.table(&sections::SERVER, &server::SERVER, server::read);
+    let metrics = table.table(&sections::METRICS, &server::METRICS, server::read_metrics);
+    let tls = table.table(&sections::TLS, &tls::TLS, tls::read);
+    let login = table.table(&sections::LOGIN, &login::LOGIN, login::read);
+    let cache = table.table(&sections::CACHE, &cache::CACHE, cache::read);
+    let resolver = table.table(&sections::RESOLVER, &net::RESOLVER, net::read_resolver);
+    let health = table.table(&sections::HEALTH, &net::HEALTH, net::read_health);
+
+    let listeners = named(&table, &sections::LISTENER);
+    let directories = named(&table, &sections::DIRECTORY);
+    let policies = named(&table, &sections::POLICY);
+    let domains = named(&table, &sections::DOMAIN);
+    let backends = named(&table, &sections::BACKEND);
+    table.finish();
+
+    let (server, login) = (server?, login?);
+    let (tls, has_certificates) = tls?;
+    let everything = Everything {
+        directory_names: names(&directories),
+        policy_names: names(&policies),
+        has_listeners: !listeners.is_empty(),
+        has_domains: !domains.is_empty(),
+        has_certificates,
+        listeners: listeners
+            .iter()
+            .filter_map(|entry| listener::read(entry, &login, &server.hostname))
+            .collect(),
+        directories: directories.iter().filter_map(directory::read).collect(),
+        policies: policies.iter().filter_map(policy::read).collect(),
+        domains: domains.iter().filter_map(domain::read).collect(),
+        backends: backends.iter().filter_map(backend::read).collect(),
+        metrics: metrics.flatten(),
+    };
+    check(reading, &everything);
+    Some(Config {
+        server,
+        metrics: everything.metrics,
+        tls,
+        login: login.settings,
+        listeners: everything.listeners.into_iter().map(|read| read.listener).collect(),
+        directories: everything.directories.into_iter().map(|read| read.directory).collect(),
+        policies: everything.policies.into_iter().map(|read| read.policy).collect(),
+        domains: everything.domains.into_iter().map(|read| read.domain).collect(),
+        backends: everything.backends.into_iter().map(|read| read.backend).collect(),
+        cache: cache?,
+        resolver: resolver?,
+        health: health?,
+        warnings: Problems::default(),
+        places,
+    })
+}
+
+fn named<'a>(table: &Table<'a>, setting: &'static Setting<SubTable>) -> Vec<NamedNode<'a>> {
+    table.node(setting).and_then(|node| node.entries()).unwrap_or_default()
+}
+
+fn names(entries: &[NamedNode<'_>]) -> Vec<String> {
+    entries.iter().map(|entry| entry.name.to_owned()).collect()
+}
