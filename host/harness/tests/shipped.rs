@@ -209,3 +209,15 @@ fn every_bad_setting_is_a_problem_with_its_place() {
         assert!(error.contains(pointer), "{error}");
     }
 }
+
+/// The component's stack is small, and configuration is where recursion happens.
+#[test]
+fn settings_as_deep_as_can_be_are_read_within_the_stack() {
+    let nested = format!("{}{}", "[".repeat(126), "]".repeat(126));
+    let error = load(&settings(&format!(r#""deep": {nested}"#))).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("/deep"), "{error}");
+    let error = load(&settings(&format!(r#""deep": [{nested}]"#))).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("JSON"), "{error}");
+    let pattern = format!("{}(mail=%e){}", "(!".repeat(15), ")".repeat(15));
+    load(&settings("\"use-first\": true").replace("mail=%e", &pattern)).map(|_| ()).unwrap();
+}
