@@ -29,6 +29,16 @@ pub(crate) struct Account<'a> {
     pub password: &'a str,
 }
 
+impl Account<'_> {
+    /// The server for clients that look for no addresses in certificates.
+    fn host(&self) -> String {
+        match self.tls {
+            Tls::None => self.server.ip().to_string(),
+            Tls::Start | Tls::Implicit => "localhost".to_owned(),
+        }
+    }
+}
+
 /// What a client came to: the subjects that it read, or what it was told.
 pub(crate) type Read = Result<Vec<String>, String>;
 
@@ -124,11 +134,7 @@ pub(crate) fn mbsync(account: &Account<'_>) -> Read {
         Tls::Start => "STARTTLS",
         Tls::Implicit => "IMAPS",
     };
-    // mbsync does not look for addresses in certificates.
-    let host = match account.tls {
-        Tls::None => account.server.ip().to_string(),
-        _ => "localhost".to_owned(),
-    };
+    let host = account.host();
     let configuration = format!(
         "IMAPAccount waypost\nHost {host}\nPort {port}\nUser {user}\nPass {password}\n\
          SSLType {tls}\nCertificateFile {ca}\nSystemCertificates no\nAuthMechs LOGIN\n\n\
@@ -168,11 +174,11 @@ pub(crate) fn fetchmail(account: &Account<'_>, protocol: &str) -> Read {
         }
         Tls::Implicit => format!("ssl sslcertck sslcertfile '{}'", account.authority.display()),
     };
+    let host = account.host();
     let configuration = format!(
         "poll {host} service {port} protocol {protocol} timeout 20\n  \
          user '{user}' password '{password}' {options} keep fetchall\n  \
          mda '/bin/cat >> {folder}/mail'\n",
-        host = account.server.ip(),
         port = account.server.port(),
         user = account.user,
         password = account.password,
