@@ -94,7 +94,11 @@ async fn fetch(address: SocketAddr, tls: Option<TlsConnector>, bytes: usize) -> 
 async fn hold(address: SocketAddr, tls: Option<TlsConnector>, count: usize) -> anyhow::Result<()> {
     let mut held = Vec::with_capacity(count);
     for number in 0..count {
-        held.push(log_in(address, tls.as_ref(), number).await.with_context(|| format!("number {number}"))?);
+        held.push(
+            log_in(address, tls.as_ref(), number)
+                .await
+                .with_context(|| format!("number {number}"))?,
+        );
     }
     // What was read for the last logins is given back by now.
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -1,14 +1,11 @@
 //! The processes of a run.
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-
-use crate::client::USERS;
 
 /// A process that is ended when this is dropped.
 pub(crate) struct Process {
@@ -84,15 +81,7 @@ pub(crate) fn start_waypost(
     plain: SocketAddr,
     tls: SocketAddr,
 ) -> anyhow::Result<Process> {
-    let mut ldif = String::from("version: 1\n\ndn: dc=bench,dc=test\nobjectClass: domain\ndc: bench\n");
-    for user in 0..USERS {
-        write!(
-            ldif,
-            "\ndn: uid=user{user},dc=bench,dc=test\nobjectClass: inetOrgPerson\nuid: user{user}\n\
-             cn: user{user}\nsn: user{user}\nmail: user{user}@bench.test\nmailHost: {}\n",
-            backend.ip()
-        )?;
-    }
+    let ldif = crate::decision::ldif(&backend.ip().to_string());
     std::fs::write(folder.join("directory.ldif"), ldif)?;
     let configuration = format!(
         r#"[server]

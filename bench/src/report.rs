@@ -41,8 +41,10 @@ impl Row {
         let value = |value: Option<f64>| {
             value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2} {}", self.unit))
         };
-        let ratio = self.floor.map_or_else(String::new, |floor| format!("{:.2}", self.measured / floor));
-        let goal = self.goal.map_or_else(|| "–".to_owned(), |goal| format!("≤ {goal} {}", self.unit));
+        let ratio =
+            self.floor.map_or_else(String::new, |floor| format!("{:.2}", self.measured / floor));
+        let goal =
+            self.goal.map_or_else(|| "–".to_owned(), |goal| format!("≤ {goal} {}", self.unit));
         format!(
             "{:<52} {:>12} {:>16} {:>8} {:>12}",
             self.what,

@@ -19,8 +19,7 @@ struct Size {
 
 const FULL: Size =
     Size { logins: 20_000, tls_logins: 4_000, bytes: 2 << 30, churn: 10_000, held: 10_000 };
-const QUICK: Size =
-    Size { logins: 500, tls_logins: 200, bytes: 64 << 20, churn: 200, held: 200 };
+const QUICK: Size = Size { logins: 500, tls_logins: 200, bytes: 64 << 20, churn: 200, held: 200 };
 
 /// What a round is repeated for; the median counts.
 const ROUNDS: usize = 3;

@@ -1,0 +1,135 @@
+//! What a decision costs, in processor time of the thread that asks: by the policy in a fresh
+//! instance over an LDIF directory, and from the route cache.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, ensure};
+use prometheus_client::registry::Registry;
+use rustix::time::{ClockId, clock_gettime};
+use waypost_directory::{Directory, Grant, LdifDirectory, LdifSettings, LdifSource};
+use waypost_model::{Address, Context, Lookup, Protocol, Purpose};
+use waypost_policy::{
+    EngineSettings, GrantedDirectory, Host, Limits, PluginSource, Policy, PolicySettings,
+    TargetPatterns,
+};
+use waypost_routing::{
+    DomainTable, LoadedPolicy, OnFault, PolicyIdentity, Resolution, Router, Served, Settings,
+};
+
+use crate::client::USERS;
+use crate::report::Report;
+
+const PLUGIN: &[u8] = include_bytes!("../../plugins/prebuilt/ldap-routing.wasm");
+
+pub(crate) async fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
+    let count = if quick { 1_000 } else { 50_000 };
+    let metrics = waypost_policy::Metrics::register(&mut Registry::default());
+    let host = Host::new(&EngineSettings::default(), metrics)?;
+    let policy = Policy::load(&host, policy_settings()?)?;
+    let policy = Arc::new(LoadedPolicy::new(policy, PolicyIdentity::from_digest(&[0; 32])));
+    let lookups: Vec<_> = (0..USERS).map(lookup).collect::<anyhow::Result<_>>()?;
+    let context = Arc::new(context());
+
+    for uncounted in [true, false] {
+        let count = if uncounted { count / 10 } else { count };
+        let before = thread_time();
+        for lookup in lookups.iter().cycle().take(count) {
+            let consultation = policy.policy().decide(lookup, &context, false).await;
+            ensure!(consultation.result.is_ok(), "{:?}", consultation.result);
+        }
+        if !uncounted {
+            let each = micros(thread_time() - before, count);
+            report.add(
+                "a decision, fresh instance, LDIF search included",
+                each,
+                "µs",
+                None,
+                Some(33.0),
+            );
+        }
+    }
+
+    let router = Router::new(
+        Settings::default(),
+        waypost_routing::Metrics::register(&mut Registry::default()),
+    );
+    let served =
+        Served { pattern: "bench.test".parse()?, policies: vec![policy], on_fault: OnFault::Defer };
+    let domains = DomainTable::new([served])?;
+    for uncounted in [true, false] {
+        let count = if uncounted { USERS } else { count * 10 };
+        let before = thread_time();
+        for lookup in lookups.iter().cycle().take(count) {
+            let resolution = router.resolve(&domains, lookup, &context).await;
+            ensure!(matches!(resolution, Resolution::Route(_)), "{resolution:?}");
+        }
+        if !uncounted {
+            let each = micros(thread_time() - before, count);
+            report.add("a decision from the cache", each, "µs", None, Some(1.0));
+        }
+    }
+    Ok(())
+}
+
+fn lookup(user: usize) -> anyhow::Result<Arc<Lookup>> {
+    let address = Address::new(&format!("user{user}@bench.test"), None)?;
+    Ok(Arc::new(Lookup { purpose: Purpose::Login, address }))
+}
+
+fn context() -> Context {
+    Context {
+        protocol: Protocol::Imap,
+        listener: Arc::from("imap"),
+        client_address: [192, 0, 2, 1].into(),
+        encrypted: true,
+        mechanism: None,
+        login_name: Some(Arc::from("user")),
+        authentication_id: None,
+        certificate_name: None,
+        sender: None,
+        now: SystemTime::now(),
+    }
+}
+
+fn policy_settings() -> anyhow::Result<PolicySettings> {
+    let ldif =
+        LdifSettings::new("main", LdifSource::Content(ldif("127.0.0.2").into_bytes().into()));
+    let metrics = waypost_directory::Metrics::register(&mut Registry::default());
+    let directory = Directory::Ldif(LdifDirectory::load(ldif, &metrics)?);
+    let grant = Grant::new(["mail", "mailHost"], directory.secret_attributes())?;
+    let settings = r#"{"directory": "main", "search-base": "%s", "search-pattern": "mail=%e",
+                       "host-field": "mailHost", "use-first": true}"#;
+    Ok(PolicySettings {
+        name: "ldap".into(),
+        plugin: PluginSource::Builtin { name: "ldap-routing", bytes: PLUGIN },
+        sha256: None,
+        settings_json: settings.into(),
+        directories: vec![GrantedDirectory { directory, grant }],
+        targets: TargetPatterns::parse(&["127.0.0.0/8"]).context("the grant")?,
+        limits: Limits::default(),
+    })
+}
+
+/// The directory of every measurement: all users live at `host`.
+pub(crate) fn ldif(host: &str) -> String {
+    let mut ldif =
+        "version: 1\n\ndn: dc=bench,dc=test\nobjectClass: domain\ndc: bench\n".to_owned();
+    for user in 0..USERS {
+        ldif += &format!(
+            "\ndn: uid=user{user},dc=bench,dc=test\nobjectClass: inetOrgPerson\nuid: user{user}\n\
+             cn: user{user}\nsn: user{user}\nmail: user{user}@bench.test\nmailHost: {host}\n"
+        );
+    }
+    ldif
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
+}
+
+fn micros(time: Duration, count: usize) -> f64 {
+    time.as_secs_f64() * 1e6 / count as f64
+}
