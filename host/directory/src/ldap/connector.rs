@@ -16,9 +16,9 @@ use super::{LdapUrl, tls};
 use crate::metrics::DirectoryMetrics;
 use crate::{Dn, Page, SearchError};
 
-/// How long searches wait for a connection that was lost to come back before they are told that
-/// the directory is unavailable: one that comes back at once is not noticed, one that hangs does
-/// not hold everybody.
+/// How long a server may say nothing to a search before it counts as hanging, and how long searches
+/// wait for a connection that was lost: one that comes back at once is not noticed, one that hangs
+/// does not hold everybody.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a keeper may take to notice that its connection has ended.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -153,6 +153,11 @@ impl Connector {
         }
         // The link may have been replaced already.
         link.kill(reason);
+    }
+
+    /// For how long a server must have said nothing to count as hanging.
+    pub(super) fn patience(&self) -> Duration {
+        PATIENCE.min(self.settings.search_timeout / 2)
     }
 
     pub(super) fn set_slot(&self, index: usize, slot: Slot) {

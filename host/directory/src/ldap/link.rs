@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::fence::{self, Traffic};
 use super::handshake::{ConnectError, Opened};
@@ -117,7 +117,7 @@ impl Link {
     /// Puts a search on this connection; [`UnderWay::turn`] is when it may begin.
     pub(super) fn enter(self: &Arc<Self>) -> UnderWay {
         self.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
-        UnderWay { link: self.clone(), received: 0, permit: None }
+        UnderWay { link: self.clone(), began: Instant::now(), received: 0, permit: None }
     }
 
     /// Waits until the connection has carried all the searches that it should.
@@ -148,6 +148,7 @@ impl Link {
 /// A search that is on a link.
 pub(super) struct UnderWay {
     pub(super) link: Arc<Link>,
+    began: Instant,
     /// How often the server had been heard when the search began.
     received: u64,
     permit: Option<OwnedSemaphorePermit>,
@@ -161,6 +162,7 @@ impl UnderWay {
             return Err(link.ended().await);
         };
         self.permit = Some(permit);
+        self.began = Instant::now();
         self.received = link.traffic.received.load(Ordering::Relaxed);
         let left = &link.searches_left;
         if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err() {
@@ -175,8 +177,12 @@ impl UnderWay {
     }
 
     /// Notes that the server did not answer in time. Answers whether the connection is to be given
-    /// up: nothing at all was heard since the search began, or too many went this way.
-    pub(super) fn timed_out(&self) -> bool {
+    /// up: nothing at all was heard since the search began, or too many went this way. A search
+    /// that had less than `patience` says nothing about the server.
+    pub(super) fn timed_out(&self, patience: Duration) -> bool {
+        if self.began.elapsed() < patience {
+            return false;
+        }
         let silent = self.link.traffic.received.load(Ordering::Relaxed) == self.received;
         let in_a_row = self.link.timeouts.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         silent || in_a_row >= MAX_TIMEOUTS_IN_A_ROW

@@ -118,7 +118,9 @@ async fn search(
         Ok(Err(error)) => return Ended::Lost(Reason::from(error.to_string())),
         // The server does not even read.
         Err(_) => {
-            connector.condemn(link, "the server does not read what it is sent");
+            if under_way.timed_out(connector.patience()) {
+                connector.condemn(link, "the server does not read what it is sent");
+            }
             return Ended::Answered(Err(SearchError::Timeout));
         }
     };
@@ -142,9 +144,11 @@ async fn search(
         }
         Ok(Collected::Broken(reason)) => Ended::Lost(reason),
         Err(_) => {
-            abandon(connector, link, &mut stream).await;
-            if under_way.timed_out() {
+            if under_way.timed_out(connector.patience()) {
+                // The server abandons what was asked on a connection that is closed.
                 connector.condemn(link, "the server does not answer");
+            } else {
+                abandon(connector, link, &mut stream).await;
             }
             Ended::Answered(Err(SearchError::Timeout))
         }

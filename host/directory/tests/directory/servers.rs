@@ -176,13 +176,17 @@ async fn a_search_that_nobody_waits_for_is_abandoned() {
     let gone = tokio::time::timeout(Duration::from_millis(300), look_up(&directory)).await;
     assert!(gone.is_err());
     until("abandoning", async || count(&slapd.log(), "ABANDON") == 1).await;
-    // Timed out.
+    // Out of time, so soon that it says nothing about the server.
     let query = Ask::default().bind(&directory);
     let deadline = Instant::now() + Duration::from_millis(300);
     assert_eq!(directory.search(&query, deadline).await, Err(SearchError::Timeout));
     assert!(deadline.elapsed() < Duration::from_millis(400));
-    // Nothing was heard from the server meanwhile, so the connection is given up altogether: the
-    // second that it closes, the first being that of the test's own start.
+    until("abandoning", async || count(&slapd.log(), "ABANDON") == 2).await;
+    // Out of time, and nothing was heard from the server for long: the connection is given up. It
+    // is the second to be closed, the first being that of the test's own start.
+    assert_eq!(count(&slapd.log(), " closed"), 1);
+    let deadline = Instant::now() + Duration::from_millis(600);
+    assert_eq!(directory.search(&query, deadline).await, Err(SearchError::Timeout));
     until("closing", async || count(&slapd.log(), " closed") >= 2).await;
 }
 
