@@ -46,6 +46,8 @@ pub struct TlsStream {
     /// Encrypted bytes that the socket had no room for.
     outgoing: Leftover,
     receiving: Receiving,
+    /// Why receiving failed, until the reader has heard of it.
+    failure: Option<Box<rustls::Error>>,
     close_sent: bool,
     /// `outgoing` waits for company, not for the socket.
     corked: bool,
@@ -73,6 +75,7 @@ impl TlsStream {
             plaintext: Leftover::default(),
             outgoing: Leftover::default(),
             receiving: Receiving::Open,
+            failure: None,
             close_sent: false,
             corked: false,
         })
@@ -116,7 +119,10 @@ impl TlsStream {
                 Receiving::Open => {}
                 Receiving::Closed => return Poll::Ready(Ok(0)),
                 Receiving::Truncated => return Poll::Ready(Err(truncated())),
-                Receiving::Failed => return Poll::Ready(Err(failed())),
+                Receiving::Failed => {
+                    let failure = self.failure.take();
+                    return Poll::Ready(Err(failure.map_or_else(failed, |error| invalid(*error))));
+                }
             }
             let count = ready!(self.poll_fill(cx, buffer))?;
             if !self.corked {
@@ -137,6 +143,9 @@ impl TlsStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.receiving == Receiving::Failed {
+            return Poll::Ready(Err(failed()));
+        }
         let mut out = Buffer::borrow();
         let queued = if self.corked {
             self.corked = false;
@@ -300,7 +309,12 @@ impl TlsStream {
                 self.receiving = Receiving::Failed;
                 // The alert that tells the peer what was wrong.
                 self.flush_now();
-                Err(error)
+                if decrypted == 0 {
+                    return Err(error);
+                }
+                // What came before is genuine, and is read first.
+                self.failure = Some(Box::new(error));
+                Ok((decrypted, Phase::Traffic))
             }
         }
     }

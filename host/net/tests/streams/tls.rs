@@ -172,12 +172,18 @@ async fn a_forged_record_is_refused_and_the_peer_is_told() {
         let (mut ours, mut theirs) = accepted(version).await;
         ours.write_all(b"x").await.unwrap();
         theirs.read_exact(&mut [0]).await.unwrap();
+        theirs.write_all(b"genuine").await.unwrap();
         theirs.get_mut().0.write_all(&[23, 3, 3, 0, 20]).await.unwrap();
         theirs.get_mut().0.write_all(&[7; 20]).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let mut buffer = [0; 100];
+        let count = ours.read(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..count], b"genuine");
         for _ in 0..2 {
             let error = ours.read(&mut [0; 10]).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData);
         }
+        assert!(ours.write_all(b"x").await.is_err());
         let told = theirs.read(&mut [0; 10]).await.unwrap_err();
         assert!(told.to_string().contains("BadRecordMac"), "{told}");
     }
