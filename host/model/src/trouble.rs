@@ -33,7 +33,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DirectoryUnavailable => f.write_str("the directory cannot be asked"),
-            Self::Ambiguous(candidates) => write!(f, "{candidates} candidates where one is allowed"),
+            Self::Ambiguous(candidates) => {
+                write!(f, "{candidates} candidates where one is allowed")
+            }
             Self::BadData(what) => write!(f, "unusable data in the directory: {what}"),
             Self::Misconfigured(what) => write!(f, "the policy's settings are wrong: {what}"),
             Self::Other(what) => f.write_str(what),
