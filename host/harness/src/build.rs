@@ -30,6 +30,8 @@ const FOREIGN: &[&str] = &[
     "RUSTDOCFLAGS",
     "RUSTFLAGS",
 ];
+/// Variables of which all do so that begin like this.
+const FOREIGN_KINDS: &[&str] = &["CARGO_PROFILE_", "CARGO_TARGET_WASM32_", "CARGO_UNSTABLE_"];
 
 /// Why no component was made.
 #[derive(Debug, Error)]
@@ -99,8 +101,11 @@ fn compile(package: &Package, toolchain: &Toolchain) -> Result<PathBuf, BuildErr
         .arg("--target-dir")
         .arg(&package.target)
         .stdout(Stdio::piped());
-    for variable in FOREIGN {
-        cargo.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if FOREIGN.contains(&&*name) || FOREIGN_KINDS.iter().any(|kind| name.starts_with(kind)) {
+            cargo.env_remove(&variable);
+        }
     }
     // The encoded form, since a path may hold spaces.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(package, toolchain));

@@ -15,7 +15,7 @@ impl AttributeName {
         let mut parts = text.split(';');
         let kind = parts.next()?;
         let is_kind = if kind.starts_with(|c: char| c.is_ascii_digit()) {
-            kind.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit()))
+            kind.contains('.') && kind.split('.').all(is_number)
         } else {
             kind.starts_with(|c: char| c.is_ascii_alphabetic()) && is_keyword(kind)
         };
@@ -44,4 +44,10 @@ impl Setting for AttributeName {
 
 fn is_keyword(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// One number of an OID (RFC 4512 section 1.4).
+fn is_number(text: &str) -> bool {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (text.len() == 1 || !text.starts_with('0'))
 }
