@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use waypost_model::{Consultation, Context, Lookup};
 
 /// What answers lookups: a policy, or a script in a test.
@@ -36,6 +37,17 @@ pub trait Decide: Send + Sync + 'static {
 pub struct PolicyIdentity(u128);
 
 impl PolicyIdentity {
+    /// Of all these parts, in this order. Their lengths count, so that two lists of parts never
+    /// look alike because one part ends where the next begins.
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self::from_digest(&hash.finalize().into())
+    }
+
     /// From a cryptographic digest over all of it. Half of a SHA-256 is enough here: who can choose
     /// the content is the operator.
     pub const fn from_digest(digest: &[u8; 32]) -> Self {
@@ -49,5 +61,20 @@ impl PolicyIdentity {
 impl fmt::Debug for PolicyIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PolicyIdentity({:032x})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PolicyIdentity;
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let identity =
+            |parts: &[&str]| PolicyIdentity::of(parts.iter().map(|part| part.as_bytes()));
+        assert_eq!(identity(&["ab", "c"]), identity(&["ab", "c"]));
+        assert_ne!(identity(&["ab", "c"]), identity(&["a", "bc"]));
+        assert_ne!(identity(&["ab", "c"]), identity(&["c", "ab"]));
+        assert_ne!(identity(&["ab"]), identity(&["ab", ""]));
     }
 }

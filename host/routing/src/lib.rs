@@ -20,6 +20,7 @@ mod interner;
 mod login_name;
 mod metrics;
 mod outage;
+mod policy;
 mod renewal;
 mod resolution;
 mod router;
@@ -34,6 +35,7 @@ pub use domains::{DomainPattern, DomainTable, DomainTableError, OnFault, Served}
 pub use explain::{Explanation, KnownDecision, Step};
 pub use login_name::{LoginName, LoginNameError, LoginNameRules};
 pub use metrics::Metrics;
+pub use policy::LoadedPolicy;
 pub use resolution::{Renewal, Resolution, Routed, Source};
 pub use router::Router;
 pub use settings::Settings;

@@ -1,0 +1,5 @@
+//! Writes `config/reference.toml` to standard output.
+
+fn main() {
+    print!("{}", waypost_config::reference());
+}

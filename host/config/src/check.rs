@@ -1,0 +1,247 @@
+//! What can only be checked once everything is read: whether what refers to each other fits.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use waypost_directory::{Grant, GrantError};
+use waypost_model::{Encryption, Protocol};
+use waypost_policy::PluginSource;
+use waypost_routing::DomainPattern;
+
+use crate::problem::Severity;
+use crate::read::{Reading, bare};
+use crate::sections::backend::BackendRead;
+use crate::sections::directory::DirectoryRead;
+use crate::sections::domain::DomainRead;
+use crate::sections::listener::ListenerRead;
+use crate::sections::policy::{GrantRead, Policy, PolicyRead};
+use crate::suggest::nearest;
+
+/// All that was read. What could not be read is left out; its name is there all the same, so that
+/// nobody is told that it does not exist.
+pub(crate) struct Everything {
+    pub(crate) listeners: Vec<ListenerRead>,
+    pub(crate) directories: Vec<DirectoryRead>,
+    pub(crate) policies: Vec<PolicyRead>,
+    pub(crate) domains: Vec<DomainRead>,
+    pub(crate) backends: Vec<BackendRead>,
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) directory_names: Vec<String>,
+    pub(crate) policy_names: Vec<String>,
+    pub(crate) has_listeners: bool,
+    pub(crate) has_domains: bool,
+    pub(crate) has_certificates: bool,
+}
+
+pub(crate) fn check(reading: &Reading<'_>, everything: &Everything) {
+    check_presence(reading, everything);
+    check_certificates(reading, everything);
+    check_addresses(reading, everything);
+    check_policies_of_domains(reading, everything);
+    check_grants(reading, everything);
+    check_patterns(reading, everything);
+    check_fallback_for_any_domain(reading, everything);
+    if !reading.has_errors() {
+        // Else it may be a mistyped name that makes something look unused.
+        warn_of_unused(reading, everything);
+    }
+}
+
+fn check_presence(reading: &Reading<'_>, everything: &Everything) {
+    for (present, key, what) in [
+        (everything.has_listeners, "listener", "nobody could connect: expected [listener.NAME]"),
+        (
+            !everything.policy_names.is_empty(),
+            "policy",
+            "nobody could be routed: expected [policy.NAME]",
+        ),
+        (
+            everything.has_domains,
+            "domain",
+            "nobody would be served: expected [domain.\"example.test\"] or [domain.\"*\"]",
+        ),
+    ] {
+        if !present {
+            reading.error(0..0, key, what);
+        }
+    }
+}
+
+fn check_certificates(reading: &Reading<'_>, everything: &Everything) {
+    if everything.has_certificates {
+        return;
+    }
+    for read in &everything.listeners {
+        if read.listener.settings.tls != Encryption::None {
+            let key = format!("{}.tls", read.key);
+            let message = "TLS needs a certificate: expected certificates in [tls]";
+            reading.error(read.tls_span.clone(), &key, message);
+        }
+    }
+}
+
+fn check_addresses(reading: &Reading<'_>, everything: &Everything) {
+    let mut used: HashMap<SocketAddr, String> = HashMap::new();
+    if let Some(metrics) = everything.metrics {
+        used.insert(metrics, "metrics".to_owned());
+    }
+    for read in &everything.listeners {
+        for bind in &read.bind {
+            let key = format!("{}.bind", read.key);
+            match used.get(&bind.value) {
+                Some(by) => {
+                    let message = format!("{} is bound by {by} already", bind.value);
+                    reading.error(bind.span.clone(), &key, message);
+                }
+                None => {
+                    used.insert(bind.value, key);
+                }
+            }
+        }
+    }
+}
+
+fn check_policies_of_domains(reading: &Reading<'_>, everything: &Everything) {
+    let names = || everything.policy_names.iter().map(String::as_str);
+    for read in &everything.domains {
+        let key = format!("{}.policies", read.key);
+        for (position, policy) in read.policies.iter().enumerate() {
+            let name = &*policy.value;
+            if !names().any(|known| known == name) {
+                unknown(reading, &policy.span, &key, "policy", name, names());
+            } else if read.policies.iter().take(position).any(|other| &*other.value == name) {
+                let message = format!("{name} is asked already");
+                reading.error(policy.span.clone(), &key, message);
+            }
+        }
+    }
+}
+
+fn check_grants(reading: &Reading<'_>, everything: &Everything) {
+    let names = || everything.directory_names.iter().map(String::as_str);
+    for grant in everything.policies.iter().flat_map(|read| &read.grants) {
+        if !names().any(|name| name == &*grant.directory) {
+            unknown(reading, &grant.span, &grant.key, "directory", &grant.directory, names());
+        }
+        check_attributes(reading, everything, grant);
+    }
+}
+
+fn check_attributes(reading: &Reading<'_>, everything: &Everything, grant: &GrantRead) {
+    let mut directories = everything.directories.iter().map(|read| &read.directory);
+    let directory = directories.find(|directory| **directory.name() == *grant.directory);
+    let field = directory.and_then(|directory| directory.password_field());
+    let secret: Vec<String> = field.into_iter().map(str::to_owned).collect();
+    for attribute in &grant.attributes {
+        let message = match Grant::new([attribute.value.as_str()], &secret) {
+            Ok(_) => continue,
+            Err(GrantError::Secret(name))
+                if field.is_some_and(|f| f.eq_ignore_ascii_case(&name)) =>
+            {
+                format!(
+                    "{name} is the password-field of {}, which no policy may read or test",
+                    grant.directory
+                )
+            }
+            Err(error) => error.to_string(),
+        };
+        reading.error(attribute.span.clone(), &grant.key, message);
+    }
+}
+
+fn check_patterns(reading: &Reading<'_>, everything: &Everything) {
+    let domains =
+        everything.domains.iter().map(|read| (&read.domain.pattern, &read.name_span, &*read.key));
+    check_twice(reading, domains);
+    let backends = everything
+        .backends
+        .iter()
+        .map(|read| (&read.backend.pattern, &read.name_span, &*read.entry_key));
+    check_twice(reading, backends);
+}
+
+/// TOML refuses equal keys, but not `example.test` beside `Example.TEST`.
+fn check_twice<'a, T: Eq + Hash + 'a>(
+    reading: &Reading<'_>,
+    entries: impl Iterator<Item = (&'a T, &'a Range<usize>, &'a str)>,
+) {
+    let mut seen = HashMap::new();
+    for (pattern, span, key) in entries {
+        if let Some(first) = seen.insert(pattern, key) {
+            reading.error(span.clone(), key, format!("this is the same as [{first}]"));
+        }
+    }
+}
+
+/// A fallback for whom the directory does not know, in a domain that serves every domain, would
+/// accept mail for the whole world.
+fn check_fallback_for_any_domain(reading: &Reading<'_>, everything: &Everything) {
+    let takes_mail = |read: &&ListenerRead| {
+        matches!(read.listener.settings.protocol, Protocol::Smtp | Protocol::Lmtp)
+    };
+    let Some(mail) = everything.listeners.iter().find(takes_mail) else { return };
+    let any = everything.domains.iter().filter(|read| read.domain.pattern == DomainPattern::Any);
+    for (read, policy) in any.flat_map(|read| read.policies.iter().map(move |p| (read, p))) {
+        let known = everything.policies.iter().find(|known| known.policy.name == policy.value);
+        if known.is_some_and(|known| falls_back_for_everybody(&known.policy)) {
+            let message = format!(
+                "with a listener for mail ([{}]) this policy must not fall back for no-entry: \
+                 every address of every domain would exist; set its fallback-on without no-entry",
+                mail.key
+            );
+            let key = format!("{}.policies", read.key);
+            reading.error(policy.span.clone(), &key, message);
+        }
+    }
+}
+
+/// Whether `ldap-routing` answers with its `fallback-hosts` for `no-entry`, as it does if nothing
+/// else is written.
+fn falls_back_for_everybody(policy: &Policy) -> bool {
+    let PluginSource::Builtin { name: "ldap-routing", .. } = policy.plugin else { return false };
+    let settings = policy.settings.value();
+    let list = |key| settings.get(key).and_then(|value| value.as_array());
+    if list("fallback-hosts").is_none_or(|hosts| hosts.is_empty()) {
+        return false;
+    }
+    list("fallback-on").is_none_or(|on| on.iter().any(|condition| condition == "no-entry"))
+}
+
+fn unknown<'a>(
+    reading: &Reading<'_>,
+    span: &Range<usize>,
+    key: &str,
+    kind: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) {
+    let help = match nearest(name, known.clone()) {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None => format!("expected [{kind}.{}]", bare(name)),
+    };
+    let message = format!("there is no {kind} {name:?}");
+    reading.note(Severity::Error, span.clone(), key, message, Some(help));
+}
+
+fn warn_of_unused(reading: &Reading<'_>, everything: &Everything) {
+    let is_used = |name: &str| {
+        everything.domains.iter().any(|read| read.policies.iter().any(|p| &*p.value == name))
+    };
+    for read in everything.policies.iter().filter(|read| !is_used(&read.policy.name)) {
+        warn_unused(reading, &read.name_span, &read.key, "no domain asks it");
+    }
+    let is_granted = |name: &str| {
+        let mut grants = everything.policies.iter().flat_map(|read| &read.grants);
+        grants.any(|grant| &*grant.directory == name)
+    };
+    let unused = |read: &&DirectoryRead| !is_granted(read.directory.name());
+    for read in everything.directories.iter().filter(unused) {
+        warn_unused(reading, &read.name_span, &read.key, "no policy is granted it");
+    }
+}
+
+fn warn_unused(reading: &Reading<'_>, span: &Range<usize>, key: &str, message: &str) {
+    reading.note(Severity::Warning, span.clone(), key, message.to_owned(), None);
+}

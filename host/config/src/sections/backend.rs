@@ -1,0 +1,203 @@
+use std::num::NonZeroU16;
+
+use waypost_model::{Encryption, Protocol};
+use waypost_net::backend::{BackendSettings, ClientIdentity, Pattern};
+use waypost_net::tls::{ConnectorSettings, MinimumVersion, Roots};
+
+use crate::read::{NamedNode, Section, Setting, SubTable, Table};
+use crate::value::{ExistingFile, FromName, Period};
+
+/// How to speak with back ends: `[backend."PATTERN"]`.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Which targets.
+    pub pattern: Pattern,
+    /// Whom to trust when TLS is spoken.
+    pub tls: ConnectorSettings,
+    /// For the clients of each protocol, in the order of [`Protocol::ALL`]; still without the
+    /// connector that `tls` describes.
+    pub settings: [BackendSettings; 6],
+}
+
+/// A back end with what is checked once everything is read.
+pub(crate) struct BackendRead {
+    pub(crate) backend: Backend,
+    pub(crate) entry_key: String,
+    pub(crate) name_span: std::ops::Range<usize>,
+}
+
+static IMAP: Setting<SubTable> = Setting::optional(
+    "imap",
+    "{ port = 143, tls = \"starttls\" }",
+    "the usual port, by STARTTLS",
+    "How IMAP is spoken.",
+);
+static POP3: Setting<SubTable> = Setting::optional(
+    "pop3",
+    "{ port = 110, tls = \"starttls\" }",
+    "the usual port, by STARTTLS",
+    "How POP3 is spoken.",
+);
+static SMTP: Setting<SubTable> = Setting::optional(
+    "smtp",
+    "{ port = 24, protocol = \"lmtp\" }",
+    "the usual port, by STARTTLS",
+    "How mail for SMTP clients goes on.",
+);
+static LMTP: Setting<SubTable> = Setting::optional(
+    "lmtp",
+    "{ port = 24 }",
+    "the usual port, by STARTTLS",
+    "How mail for LMTP clients goes on.",
+);
+static SUBMISSION: Setting<SubTable> = Setting::optional(
+    "submission",
+    "{ port = 587 }",
+    "the usual port, by STARTTLS",
+    "How submission is spoken.",
+);
+static WEBMAIL: Setting<SubTable> = Setting::optional(
+    "webmail",
+    "{ port = 443 }",
+    "the usual port, TLS from the first octet",
+    "How HTTP is spoken.",
+);
+static CA: Setting<ExistingFile> = Setting::optional(
+    "ca",
+    "\"tls/internal-ca.pem\"",
+    "those that the system trusts",
+    "The authorities whose certificates are believed, and nobody else's, in PEM.",
+);
+static VERIFY: Setting<bool> = Setting::with_default(
+    "verify",
+    "true",
+    "Whether certificates are verified. Without, passwords go to whoever answers.",
+);
+static MINIMUM_VERSION: Setting<MinimumVersion> = Setting::with_default(
+    "minimum-version",
+    "\"1.2\"",
+    "The oldest version of TLS that is spoken.",
+);
+static CLIENT_IDENTITY: Setting<ClientIdentity> = Setting::with_default(
+    "client-identity",
+    "\"none\"",
+    "How the back end learns the client's address: by IMAP's ID or POP3's XCLIENT where it offers \
+     them (id and xclient mean the same), or by a PROXY header. It must be configured to believe \
+     Waypost.",
+);
+static CONNECT_TIMEOUT: Setting<Period> =
+    Setting::with_default("connect-timeout", "\"5s\"", "For each address of a target.");
+static REPLY_TIMEOUT: Setting<Period> = Setting::with_default(
+    "reply-timeout",
+    "\"30s\"",
+    "For each reply up to the answer to the login, the greeting included.",
+);
+
+pub(crate) static BACKEND: Section = Section {
+    header: "backend.\"*\"",
+    about: "How to speak with targets, by pattern: *, a name, *.SUFFIX, an address or a network. \
+            The most specific that fits the target as the policy names it counts, whole: nothing \
+            is inherited.",
+    settings: &[
+        &IMAP,
+        &POP3,
+        &SMTP,
+        &LMTP,
+        &SUBMISSION,
+        &WEBMAIL,
+        &CA,
+        &VERIFY,
+        &MINIMUM_VERSION,
+        &CLIENT_IDENTITY,
+        &CONNECT_TIMEOUT,
+        &REPLY_TIMEOUT,
+    ],
+};
+
+static PORT: Setting<NonZeroU16> = Setting::optional(
+    "port",
+    "143",
+    "the usual port of the protocol",
+    "The port, where the policy names none.",
+);
+static TLS: Setting<Encryption> = Setting::optional(
+    "tls",
+    "\"starttls\"",
+    "starttls; implicit for webmail",
+    "What is demanded; a policy may demand more, never less. With none, passwords travel in clear.",
+);
+static SPOKEN: Setting<Protocol> = Setting::optional(
+    "protocol",
+    "\"imap\"",
+    "the protocol of the client",
+    "What is spoken with the back end: mail for SMTP clients may go on by lmtp.",
+);
+
+pub(crate) static PROTOCOL: Section = Section {
+    header: "backend.\"*\".imap",
+    about: "How one protocol is spoken with them; the same settings for pop3, smtp, lmtp, \
+            submission and webmail.",
+    settings: &[&PORT, &TLS, &SPOKEN],
+};
+
+pub(crate) fn read(entry: &NamedNode<'_>) -> Option<BackendRead> {
+    let pattern = Pattern::from_name(entry);
+    let (tls, settings) = entry.node.table(&BACKEND, read_table)?;
+    let backend = Backend { pattern: pattern?, tls, settings };
+    let (entry_key, name_span) = (entry.node.key.clone(), entry.name_span.clone());
+    Some(BackendRead { backend, entry_key, name_span })
+}
+
+fn read_table(table: &Table<'_>) -> (ConnectorSettings, [BackendSettings; 6]) {
+    let tls = ConnectorSettings {
+        roots: table.find(&CA).map_or(Roots::System, |file| Roots::File(file.0)),
+        verify: table.get(&VERIFY),
+        minimum_version: table.get(&MINIMUM_VERSION),
+        ..ConnectorSettings::default()
+    };
+    if !tls.verify && table.has(&CA) {
+        table.error(&VERIFY, "with a ca, certificates are verified; leave one of the two out");
+    }
+    let client_identity = table.get(&CLIENT_IDENTITY);
+    let connect_timeout = table.get(&CONNECT_TIMEOUT).0;
+    let reply_timeout = table.get(&REPLY_TIMEOUT).0;
+    let of = |protocol| {
+        let usual = BackendSettings::new(protocol);
+        let key = key_of(protocol);
+        let spoken = table.table(key, &PROTOCOL, |table| read_protocol(table, protocol));
+        let (port, encryption, protocol) = spoken.unwrap_or((None, None, protocol));
+        BackendSettings {
+            protocol,
+            port,
+            encryption: encryption.unwrap_or(usual.encryption),
+            client_identity,
+            connect_timeout,
+            reply_timeout,
+            ..usual
+        }
+    };
+    (tls, Protocol::ALL.map(of))
+}
+
+fn key_of(protocol: Protocol) -> &'static Setting<SubTable> {
+    match protocol {
+        Protocol::Imap => &IMAP,
+        Protocol::Pop3 => &POP3,
+        Protocol::Smtp => &SMTP,
+        Protocol::Lmtp => &LMTP,
+        Protocol::Submission => &SUBMISSION,
+        Protocol::Webmail => &WEBMAIL,
+    }
+}
+
+fn read_protocol(
+    table: &Table<'_>,
+    client: Protocol,
+) -> (Option<NonZeroU16>, Option<Encryption>, Protocol) {
+    let spoken = table.find(&SPOKEN).unwrap_or(client);
+    let possible = spoken == client || (client, spoken) == (Protocol::Smtp, Protocol::Lmtp);
+    if !possible {
+        table.error(&SPOKEN, format!("{client} clients cannot go on by {spoken}"));
+    }
+    (table.find(&PORT), table.find(&TLS), spoken)
+}

@@ -1,0 +1,276 @@
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use waypost_model::{Domain, Encryption, Protocol};
+use waypost_net::listener::ListenerSettings;
+use waypost_routing::LoginNameRules;
+use waypost_wire::login::FrontSettings;
+
+use super::login::Login;
+use crate::read::{NamedNode, Placed, Section, Setting, Table};
+use crate::value::{NetworkList, Period, is_name};
+
+/// A listener: `[listener.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Sockets, who may connect, and how many.
+    pub settings: ListenerSettings,
+    /// How its fronts speak with clients.
+    pub front: FrontSettings,
+    /// How login names are read.
+    pub names: LoginNameRules,
+    /// How long a session may be silent after login.
+    pub idle_timeout: Duration,
+}
+
+/// A listener with what is checked once everything is read.
+pub(crate) struct ListenerRead {
+    pub(crate) listener: Listener,
+    pub(crate) key: String,
+    pub(crate) bind: Vec<Placed<SocketAddr>>,
+    pub(crate) tls_span: Range<usize>,
+}
+
+/// The protocols that this version serves.
+const SERVED: [Protocol; 2] = [Protocol::Imap, Protocol::Pop3];
+
+static PROTOCOL: Setting<Protocol> = Setting::required(
+    "protocol",
+    "\"imap\"",
+    "What is spoken with clients. This version serves imap and pop3.",
+);
+static BIND: Setting<Vec<Placed<SocketAddr>>> = Setting::required(
+    "bind",
+    "[\"[::]:993\"]",
+    "Where. [::] serves IPv4 clients too, unless an IPv4 address is bound to the same port.",
+);
+static TLS: Setting<Encryption> = Setting::required(
+    "tls",
+    "\"implicit\"",
+    "TLS from the first octet, by STARTTLS or STLS, or not at all. TLS needs certificates in [tls].",
+);
+static DEFAULT_DOMAIN: Setting<Domain> = Setting::usual(
+    "default-domain",
+    "\"example.test\"",
+    "a name without a domain is unknown",
+    "Added to a login name without a domain.",
+);
+static ALLOW_PLAINTEXT_LOGIN: Setting<bool> = Setting::with_default(
+    "allow-plaintext-login",
+    "false",
+    "Whether passwords may come without TLS. Whoever is on the way reads them.",
+);
+static PROXY_PROTOCOL_FROM: Setting<NetworkList> = Setting::with_default(
+    "proxy-protocol-from",
+    "[]",
+    "Load balancers: peers that begin each connection with a PROXY header, version 1 or 2, and \
+     must. Nobody else is believed.",
+);
+static PROXY_HEADER_TIMEOUT: Setting<Period> = Setting::with_default(
+    "proxy-header-timeout",
+    "\"5s\"",
+    "How long such a peer may take for its header.",
+);
+static ALLOW_NETWORKS: Setting<NetworkList> =
+    Setting::with_default("allow-networks", "[]", "Who may connect; an empty list is everybody.");
+static DENY_NETWORKS: Setting<NetworkList> =
+    Setting::with_default("deny-networks", "[]", "Who may not, even if allow-networks holds them.");
+static EXEMPT_NETWORKS: Setting<NetworkList> = Setting::with_default(
+    "exempt-networks",
+    "[]",
+    "Webmail hosts and NATs: clients who are not counted by address or by user. They count for \
+     max-connections.",
+);
+static MAX_CONNECTIONS: Setting<u32> = Setting::optional(
+    "max-connections",
+    "10000",
+    "as many as the descriptors of the process carry",
+    "Connections at once. A number that the descriptors do not carry is refused at the start.",
+);
+static MAX_CONNECTIONS_PER_ADDRESS: Setting<u32> = Setting::with_default(
+    "max-connections-per-address",
+    "100",
+    "Connections at once from one IPv4 address or one IPv6 /64; zero is no limit.",
+);
+static MAX_CONNECTIONS_PER_USER: Setting<u32> = Setting::with_default(
+    "max-connections-per-user",
+    "50",
+    "Sessions at once of one user, those on other listeners included; zero is no limit.",
+);
+static IDLE_TIMEOUT: Setting<Period> = Setting::optional(
+    "idle-timeout",
+    "\"31m\"",
+    "31m for imap, 10m for pop3",
+    "How long a session may be silent in both directions after login.",
+);
+static BACKLOG: Setting<u32> = Setting::with_default(
+    "backlog",
+    "4096",
+    "Connections that the kernel holds until they are accepted; its own limit, \
+     net.core.somaxconn, stands above it.",
+);
+static POP3_CAPABILITIES: Setting<Vec<String>> = Setting::optional(
+    "pop3-capabilities",
+    "[\"TOP\", \"UIDL\"]",
+    "TOP, UIDL, RESP-CODES, AUTH-RESP-CODE and PIPELINING",
+    "What POP3's CAPA lists beside what follows from other settings. All back ends must have it: \
+     `waypost check` compares.",
+);
+
+pub(crate) static LISTENER: Section = Section {
+    header: "listener.imaps",
+    about: "A listener, under a name of your choice.",
+    settings: &[
+        &PROTOCOL,
+        &BIND,
+        &TLS,
+        &DEFAULT_DOMAIN,
+        &ALLOW_PLAINTEXT_LOGIN,
+        &PROXY_PROTOCOL_FROM,
+        &PROXY_HEADER_TIMEOUT,
+        &ALLOW_NETWORKS,
+        &DENY_NETWORKS,
+        &EXEMPT_NETWORKS,
+        &MAX_CONNECTIONS,
+        &MAX_CONNECTIONS_PER_ADDRESS,
+        &MAX_CONNECTIONS_PER_USER,
+        &IDLE_TIMEOUT,
+        &BACKLOG,
+        &POP3_CAPABILITIES,
+    ],
+};
+
+pub(crate) fn read(
+    entry: &NamedNode<'_>,
+    login: &Login,
+    hostname: &Arc<str>,
+) -> Option<ListenerRead> {
+    if !is_name(entry.name) {
+        entry.name_error("expected a name of letters, digits, \"-\", \"_\" and \".\", up to 64");
+    }
+    entry.node.table(&LISTENER, |table| read_table(table, entry.name, login, hostname))?
+}
+
+fn read_table(
+    table: &Table<'_>,
+    name: &str,
+    login: &Login,
+    hostname: &Arc<str>,
+) -> Option<ListenerRead> {
+    let (protocol, bind, tls) = (table.find(&PROTOCOL), table.find(&BIND), table.find(&TLS));
+    let default_domain = table.find(&DEFAULT_DOMAIN);
+    let allow_plaintext = table.get(&ALLOW_PLAINTEXT_LOGIN);
+    let bind = bind.unwrap_or_default();
+
+    // What is missing or wrong has been noted; the rest is read with something in its place.
+    let (protocol_or, tls_or) =
+        (protocol.unwrap_or(Protocol::Imap), tls.unwrap_or(Encryption::Implicit));
+    let settings = ListenerSettings {
+        bind: bind.iter().map(|bind| bind.value).collect(),
+        default_domain: default_domain.clone(),
+        proxy_protocol_from: table.get(&PROXY_PROTOCOL_FROM).0,
+        proxy_header_timeout: table.get(&PROXY_HEADER_TIMEOUT).0,
+        allow: table.get(&ALLOW_NETWORKS).0,
+        deny: table.get(&DENY_NETWORKS).0,
+        exempt_networks: table.get(&EXEMPT_NETWORKS).0,
+        max_connections: max_connections(table),
+        max_connections_per_address: limit(table.get(&MAX_CONNECTIONS_PER_ADDRESS)),
+        max_connections_per_user: limit(table.get(&MAX_CONNECTIONS_PER_USER)),
+        backlog: i32::try_from(table.get(&BACKLOG)).unwrap_or(i32::MAX),
+        ..ListenerSettings::new(name, protocol_or, tls_or)
+    };
+    let front = FrontSettings {
+        encryption: tls_or,
+        allow_plaintext,
+        mechanisms: login.mechanisms.clone(),
+        allow_authorisation: login.authorisation_id,
+        max_auth_errors: login.max_auth_errors,
+        max_errors: login.max_errors,
+        hostname: hostname.clone(),
+        pop3_capabilities: pop3_capabilities(table, protocol_or),
+    };
+    let names = LoginNameRules {
+        default_domain,
+        master_separator: login.master_separator,
+        authorisation_id: login.authorisation_id,
+    };
+    let idle_timeout = idle_timeout(table, protocol_or);
+    check(table, protocol, tls, allow_plaintext);
+    let (Some(_), Some(_)) = (protocol, tls) else { return None };
+    Some(ListenerRead {
+        listener: Listener { settings, front, names, idle_timeout },
+        key: table.key().to_owned(),
+        bind,
+        tls_span: table.span_of(&TLS),
+    })
+}
+
+fn check(
+    table: &Table<'_>,
+    protocol: Option<Protocol>,
+    tls: Option<Encryption>,
+    allow_plaintext: bool,
+) {
+    if let Some(protocol) = protocol.filter(|protocol| !SERVED.contains(protocol)) {
+        table.error(&PROTOCOL, format!("this version serves imap and pop3, not {protocol}"));
+    }
+    if table.node(&BIND).and_then(|node| node.elements()).is_some_and(|list| list.is_empty()) {
+        table.error(&BIND, "expected at least one address");
+    }
+    match tls {
+        Some(Encryption::None) if !allow_plaintext => table.error(
+            &TLS,
+            "without TLS nobody could log in: expected \"implicit\" or \"starttls\", or \
+             allow-plaintext-login = true, which lets passwords travel in clear",
+        ),
+        Some(Encryption::Implicit) if allow_plaintext => table.error(
+            &ALLOW_PLAINTEXT_LOGIN,
+            "this has no meaning with tls = \"implicit\": nothing is ever in clear",
+        ),
+        _ => {}
+    }
+}
+
+fn max_connections(table: &Table<'_>) -> Option<u32> {
+    let max = table.find(&MAX_CONNECTIONS);
+    if max == Some(0) {
+        table.error(&MAX_CONNECTIONS, "this cannot be zero: nobody could connect");
+    }
+    max
+}
+
+/// Zero is no limit.
+fn limit(number: u32) -> Option<u32> {
+    (number > 0).then_some(number)
+}
+
+fn idle_timeout(table: &Table<'_>, protocol: Protocol) -> Duration {
+    // RFC 9051 section 5.4 demands 30 minutes, RFC 1939 section 3 ten.
+    let (usual, least, rule) = match protocol {
+        Protocol::Pop3 => (10, 10, "RFC 1939"),
+        _ => (31, 30, "RFC 9051"),
+    };
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let Some(Period(timeout)) = table.find(&IDLE_TIMEOUT) else { return minutes(usual) };
+    if timeout < minutes(least) {
+        let message = format!("{rule} promises {protocol} clients at least {least} minutes");
+        table.warning(&IDLE_TIMEOUT, message);
+    }
+    timeout
+}
+
+fn pop3_capabilities(table: &Table<'_>, protocol: Protocol) -> Vec<String> {
+    let Some(capabilities) = table.find(&POP3_CAPABILITIES) else {
+        return FrontSettings::default().pop3_capabilities;
+    };
+    if protocol != Protocol::Pop3 {
+        table.error(&POP3_CAPABILITIES, format!("this has no meaning with protocol {protocol}"));
+    }
+    let is_line = |line: &String| line.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    if !capabilities.iter().all(is_line) {
+        table.error(&POP3_CAPABILITIES, "expected printable ASCII");
+    }
+    capabilities
+}

@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use waypost_login::Settings;
+use waypost_wire::login::Mechanism;
+
+use crate::read::{Section, Setting, Table};
+use crate::value::Period;
+
+/// What `[login]` says, for the driver, for every front and for the names of users.
+pub(crate) struct Login {
+    pub(crate) settings: Settings,
+    pub(crate) mechanisms: Vec<Mechanism>,
+    pub(crate) max_auth_errors: u8,
+    pub(crate) max_errors: u8,
+    pub(crate) master_separator: Option<char>,
+    pub(crate) authorisation_id: bool,
+}
+
+static TIMEOUT: Setting<Period> = Setting::with_default(
+    "timeout",
+    "\"3m\"",
+    "How long a client may be connected without having logged in.",
+);
+static AUTH_FAILURE_DELAY: Setting<Duration> = Setting::with_default(
+    "auth-failure-delay",
+    "\"2s\"",
+    "How long after the credential a rejected login is answered, with up to a quarter more by \
+     chance; later if the back end takes longer. Nobody learns from the time who exists.",
+);
+static RETRY_FOR: Setting<Duration> = Setting::with_default(
+    "retry-for",
+    "\"10s\"",
+    "How long a login that could only get a temporary error is tried again inside Waypost before \
+     the client hears of it: mail clients answer a no by asking for a new password.",
+);
+static MECHANISMS: Setting<Vec<Mechanism>> = Setting::with_default(
+    "mechanisms",
+    "[\"plain\", \"login\", \"xoauth2\", \"oauthbearer\"]",
+    "The SASL mechanisms to offer, beside the protocols' own logins. Token mechanisms need back \
+     ends that speak them.",
+);
+static MAX_AUTH_ERRORS: Setting<u8> = Setting::with_default(
+    "max-auth-errors",
+    "5",
+    "A connection ends with this many rejected logins.",
+);
+static MAX_ERRORS: Setting<u8> = Setting::with_default(
+    "max-errors",
+    "10",
+    "A connection ends with this many commands that are none.",
+);
+static MASTER_SEPARATOR: Setting<char> = Setting::optional(
+    "master-separator",
+    "\"*\"",
+    "names are not split",
+    "Splits a login name such as user*master: the session is routed by the user, and the back end \
+     checks the password of the master.",
+);
+static AUTHORISATION_ID: Setting<bool> = Setting::with_default(
+    "authorisation-id",
+    "false",
+    "Whether SASL clients may ask for another user's mailbox with an authorisation identity: the \
+     session is routed by it, and the back end decides whether they may.",
+);
+
+pub(crate) static LOGIN: Section = Section {
+    header: "login",
+    about: "How logins are treated, on every listener.",
+    settings: &[
+        &TIMEOUT,
+        &AUTH_FAILURE_DELAY,
+        &RETRY_FOR,
+        &MECHANISMS,
+        &MAX_AUTH_ERRORS,
+        &MAX_ERRORS,
+        &MASTER_SEPARATOR,
+        &AUTHORISATION_ID,
+    ],
+};
+
+pub(crate) fn read(table: &Table<'_>) -> Login {
+    let login = Login {
+        settings: Settings {
+            timeout: table.get(&TIMEOUT).0,
+            auth_failure_delay: table.get(&AUTH_FAILURE_DELAY),
+            retry_for: table.get(&RETRY_FOR),
+        },
+        mechanisms: table.get(&MECHANISMS),
+        max_auth_errors: table.get(&MAX_AUTH_ERRORS),
+        max_errors: table.get(&MAX_ERRORS),
+        master_separator: table.find(&MASTER_SEPARATOR),
+        authorisation_id: table.get(&AUTHORISATION_ID),
+    };
+    for (setting, value) in
+        [(&MAX_AUTH_ERRORS, login.max_auth_errors), (&MAX_ERRORS, login.max_errors)]
+    {
+        if value == 0 {
+            table.error(setting, "this cannot be zero: nobody would be let in");
+        }
+    }
+    if matches!(login.master_separator, Some('@')) {
+        table.error(&MASTER_SEPARATOR, "@ parts a name from its domain and nothing else");
+    }
+    login
+}

@@ -1,0 +1,56 @@
+//! The tables of a configuration: for each, the declaration of its settings and how they become
+//! the structs of the crate that they are for.
+
+pub(crate) mod backend;
+pub(crate) mod cache;
+pub(crate) mod directory;
+pub(crate) mod domain;
+pub(crate) mod listener;
+pub(crate) mod login;
+pub(crate) mod net;
+pub(crate) mod policy;
+pub(crate) mod server;
+pub(crate) mod tls;
+
+use crate::read::{Section, Setting, SubTable};
+
+pub(crate) static SERVER: Setting<SubTable> = Setting::optional("server", "", "", "");
+pub(crate) static METRICS: Setting<SubTable> = Setting::optional("metrics", "", "", "");
+pub(crate) static LISTENER: Setting<SubTable> = Setting::optional("listener", "", "", "");
+pub(crate) static TLS: Setting<SubTable> = Setting::optional("tls", "", "", "");
+pub(crate) static LOGIN: Setting<SubTable> = Setting::optional("login", "", "", "");
+pub(crate) static DIRECTORY: Setting<SubTable> = Setting::optional("directory", "", "", "");
+pub(crate) static POLICY: Setting<SubTable> = Setting::optional("policy", "", "", "");
+pub(crate) static DOMAIN: Setting<SubTable> = Setting::optional("domain", "", "", "");
+pub(crate) static BACKEND: Setting<SubTable> = Setting::optional("backend", "", "", "");
+pub(crate) static CACHE: Setting<SubTable> = Setting::optional("cache", "", "", "");
+pub(crate) static RESOLVER: Setting<SubTable> = Setting::optional("resolver", "", "", "");
+pub(crate) static HEALTH: Setting<SubTable> = Setting::optional("health", "", "", "");
+
+/// The whole file.
+pub(crate) static ROOT: Section = Section {
+    header: "",
+    about: "",
+    settings: &[
+        &SERVER, &METRICS, &LISTENER, &TLS, &LOGIN, &DIRECTORY, &POLICY, &DOMAIN, &BACKEND, &CACHE,
+        &RESOLVER, &HEALTH,
+    ],
+};
+
+/// Every table, in the order of the reference.
+pub(crate) static ALL: [&Section; 14] = [
+    &server::SERVER,
+    &server::METRICS,
+    &listener::LISTENER,
+    &tls::TLS,
+    &login::LOGIN,
+    &directory::DIRECTORY,
+    &policy::POLICY,
+    &policy::LIMITS,
+    &domain::DOMAIN,
+    &backend::BACKEND,
+    &backend::PROTOCOL,
+    &cache::CACHE,
+    &net::RESOLVER,
+    &net::HEALTH,
+];

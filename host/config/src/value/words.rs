@@ -1,0 +1,53 @@
+use waypost_model::{Encryption, Protocol};
+use waypost_net::backend::ClientIdentity;
+use waypost_net::tls::MinimumVersion;
+use waypost_routing::OnFault;
+use waypost_wire::login::Mechanism;
+
+use crate::read::choice;
+
+choice! {
+    Protocol:
+    "imap" => Self::Imap,
+    "pop3" => Self::Pop3,
+    "smtp" => Self::Smtp,
+    "lmtp" => Self::Lmtp,
+    "submission" => Self::Submission,
+    "webmail" => Self::Webmail,
+}
+
+choice! {
+    Encryption:
+    "implicit" => Self::Implicit,
+    "starttls" => Self::Starttls,
+    "none" => Self::None,
+}
+
+choice! {
+    ClientIdentity:
+    "none" => Self::None,
+    "id" => Self::Command,
+    "xclient" => Self::Command,
+    "proxy-v1" => Self::ProxyV1,
+    "proxy-v2" => Self::ProxyV2,
+}
+
+choice! {
+    MinimumVersion:
+    "1.2" => Self::Tls12,
+    "1.3" => Self::Tls13,
+}
+
+choice! {
+    OnFault:
+    "defer" => Self::Defer,
+    "next" => Self::Next,
+}
+
+choice! {
+    Mechanism:
+    "plain" => Self::Plain,
+    "login" => Self::Login,
+    "xoauth2" => Self::XOauth2,
+    "oauthbearer" => Self::OauthBearer,
+}
