@@ -2,7 +2,7 @@
 //! them up.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::clients::{Account, Tls};
@@ -22,6 +22,8 @@ pub(crate) struct Cluster {
     pub south: Dovecot,
     pub waypost: Waypost,
     pub doors: Doors,
+    /// Where every certificate comes from.
+    pub authority: Authority,
 }
 
 /// Where Waypost listens, on IPv4 and IPv6 alike.
@@ -48,6 +50,8 @@ pub(crate) struct Plan {
     pub backend: String,
     /// How Waypost speaks with the back ends.
     pub backend_tls: &'static str,
+    /// Whether the back ends get a PROXY header before everything else.
+    pub backend_proxied: bool,
     /// Further lines of `[directory.main]`.
     pub directory: String,
     /// Further tables.
@@ -63,6 +67,7 @@ impl Default for Plan {
             login: "auth-failure-delay = \"200ms\"\nretry-for = \"1s\"\n".to_owned(),
             backend: String::new(),
             backend_tls: "starttls",
+            backend_proxied: false,
             directory: String::new(),
             more: String::new(),
         }
@@ -99,7 +104,7 @@ impl Cluster {
                 ("ldap.secret", slapd.bind_password()),
             ],
         );
-        Self { slapd, north, south, waypost, doors }
+        Self { slapd, north, south, waypost, doors, authority }
     }
 
     /// An account at the IMAP door.
@@ -134,9 +139,41 @@ impl Cluster {
 
 impl Doors {
     fn free() -> Self {
-        let both: [IpAddr; 2] = ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
-        let port = || free_port_on(&both);
+        let port = Self::free_port;
         Self { imap: port(), imaps: port(), pop3: port(), pop3s: port() }
+    }
+
+    fn free_port() -> u16 {
+        free_port_on(&["127.0.0.1", "::1"].map(|address| address.parse().unwrap()))
+    }
+}
+
+/// A further listener, with STARTTLS, to be put into [`Plan::more`].
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub port: u16,
+    pub text: String,
+}
+
+impl Door {
+    /// An IMAP listener; `lines` are what the usual ones do not have.
+    pub fn imap(name: &str, lines: &str) -> Self {
+        Self::new(name, "imap", lines)
+    }
+
+    /// A POP3 listener; `lines` are what the usual ones do not have.
+    pub fn pop3(name: &str, lines: &str) -> Self {
+        Self::new(name, "pop3", lines)
+    }
+
+    fn new(name: &str, protocol: &str, lines: &str) -> Self {
+        let port = Doors::free_port();
+        let text = format!(
+            "[listener.{name}]\nprotocol = \"{protocol}\"\n\
+             bind = [\"127.0.0.1:{port}\", \"[::1]:{port}\"]\ntls = \"starttls\"\n\
+             default-domain = \"{DOMAIN}\"\n{lines}\n"
+        );
+        Self { port, text }
     }
 }
 
@@ -163,8 +200,10 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
     }
     let (imap, pop3) = match plan.backend_tls {
         "implicit" => (ports.imaps, ports.pop3s),
+        _ if plan.backend_proxied => (ports.imap_proxied, ports.pop3_proxied),
         _ => (ports.imap, ports.pop3),
     };
+    let identity = if plan.backend_proxied { "client-identity = \"proxy-v2\"\n" } else { "" };
     let tls = plan.backend_tls;
     let _ = write!(
         text,
@@ -179,7 +218,7 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
          search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n{settings}\n\
          [domain.\"{DOMAIN}\"]\npolicies = [\"ldap\"]\n\n\
          [backend.\"*\"]\nimap = {{ port = {imap}, tls = \"{tls}\" }}\n\
-         pop3 = {{ port = {pop3}, tls = \"{tls}\" }}\nca = \"ca.pem\"\n{backend}\n{more}",
+         pop3 = {{ port = {pop3}, tls = \"{tls}\" }}\nca = \"ca.pem\"\n{identity}{backend}\n{more}",
         login = plan.login,
         cache = plan.cache,
         url = slapd.url(),

@@ -8,7 +8,9 @@
 mod cases;
 mod clients;
 mod cluster;
+mod plugins;
 mod servers;
+mod talk;
 
 use libtest_mimic::{Arguments, Trial};
 

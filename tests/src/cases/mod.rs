@@ -3,7 +3,11 @@
 mod answers;
 mod demo;
 mod directory;
+mod hostile;
+mod limits;
+mod operating;
 mod outages;
+mod proxy_protocol;
 mod sessions;
 
 /// A test: its name and what it does.
@@ -11,5 +15,16 @@ pub(crate) type Case = (&'static str, fn());
 
 /// Every test there is.
 pub(crate) fn all() -> Vec<Case> {
-    [sessions::CASES, directory::CASES, outages::CASES, answers::CASES, demo::CASES].concat()
+    [
+        sessions::CASES,
+        directory::CASES,
+        outages::CASES,
+        answers::CASES,
+        hostile::CASES,
+        limits::CASES,
+        operating::CASES,
+        proxy_protocol::CASES,
+        demo::CASES,
+    ]
+    .concat()
 }

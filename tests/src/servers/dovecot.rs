@@ -24,13 +24,24 @@ pub(crate) struct Ports {
     pub imaps: u16,
     pub pop3: u16,
     pub pop3s: u16,
+    /// As `imap`, behind a PROXY header.
+    pub imap_proxied: u16,
+    /// As `pop3`, behind a PROXY header.
+    pub pop3_proxied: u16,
 }
 
 impl Ports {
     /// Ports that are free on all of `addresses`.
     pub fn free_on(addresses: &[IpAddr]) -> Self {
         let port = || super::free_port_on(addresses);
-        Self { imap: port(), imaps: port(), pop3: port(), pop3s: port() }
+        Self {
+            imap: port(),
+            imaps: port(),
+            pop3: port(),
+            pop3s: port(),
+            imap_proxied: port(),
+            pop3_proxied: port(),
+        }
     }
 }
 
@@ -158,7 +169,7 @@ fn open_to_all(path: &Path) {
 
 fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> String {
     let path: &PathBuf = &path.to_owned();
-    let Ports { imap, imaps, pop3, pop3s } = ports;
+    let Ports { imap, imaps, pop3, pop3s, imap_proxied, pop3_proxied } = ports;
     let users = if who.is_root {
         "default_internal_user = dovecot\ndefault_internal_group = dovecot\n\
          default_login_user = dovenull\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n"
@@ -182,7 +193,7 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
          base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = {path}/log\n\
          auth_verbose = yes\nauth_failure_delay = 0\ndisable_plaintext_auth = no\n\
          auth_mechanisms = plain login\n\
-         login_trusted_networks = 127.0.0.0/8\n\
+         login_trusted_networks = 127.0.0.0/8\nhaproxy_trusted_networks = 127.0.0.0/8\n\
          ssl = yes\nssl_cert = <{path}/chain.pem\nssl_key = <{path}/key.pem\n\
          mail_location = maildir:~/Maildir\nnamespace inbox {{\n  inbox = yes\n}}\n\
          passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {path}/users\n}}\n\
@@ -190,9 +201,11 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
          service anvil {{\n  chroot =\n}}\nservice stats {{\n  chroot =\n}}\n\
          service imap-login {{\n  chroot =\n\
          \x20 inet_listener imap {{\n    port = {imap}\n  }}\n\
-         \x20 inet_listener imaps {{\n    port = {imaps}\n    ssl = yes\n  }}\n}}\n\
+         \x20 inet_listener imaps {{\n    port = {imaps}\n    ssl = yes\n  }}\n\
+         \x20 inet_listener imap_proxied {{\n    port = {imap_proxied}\n    haproxy = yes\n  }}\n}}\n\
          service pop3-login {{\n  chroot =\n\
          \x20 inet_listener pop3 {{\n    port = {pop3}\n  }}\n\
-         \x20 inet_listener pop3s {{\n    port = {pop3s}\n    ssl = yes\n  }}\n}}\n"
+         \x20 inet_listener pop3s {{\n    port = {pop3s}\n    ssl = yes\n  }}\n\
+         \x20 inet_listener pop3_proxied {{\n    port = {pop3_proxied}\n    haproxy = yes\n  }}\n}}\n"
     )
 }

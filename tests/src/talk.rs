@@ -1,0 +1,93 @@
+//! A client that says exactly what a test wants it to say, octet for octet, in clear.
+
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long a server may be silent before the test has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Talk(BufReader<TcpStream>);
+
+impl Talk {
+    /// Connects to a port of 127.0.0.1 and reads nothing.
+    pub fn connect(port: u16) -> Self {
+        Self::connect_to((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Connects to `server` and reads nothing.
+    pub fn connect_to(server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Connects and skips the greeting, which must be a welcome.
+    pub fn greeted(port: u16) -> Self {
+        let mut talk = Self::connect(port);
+        let greeting = talk.line();
+        assert!(greeting.starts_with("* OK") || greeting.starts_with("+OK"), "{greeting}");
+        talk
+    }
+
+    /// Sends octets. A peer that has closed already shows itself at the next read.
+    pub fn send(&mut self, octets: &[u8]) {
+        let _ = self.0.get_mut().write_all(octets);
+    }
+
+    /// Sends a line.
+    pub fn say(&mut self, line: &str) {
+        self.send(format!("{line}\r\n").as_bytes());
+    }
+
+    /// The next line without its end; empty when the server has closed the connection.
+    pub fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        heard(self.0.read_until(b'\n', &mut line));
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+
+    /// Everything until the server closes the connection, which it must.
+    pub fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        heard(self.0.read_to_end(&mut rest));
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// Says an IMAP command and answers with its tagged response; with `* BYE` or nothing where
+    /// there is none.
+    pub fn imap(&mut self, tag: &str, command: &str) -> String {
+        self.say(&format!("{tag} {command}"));
+        loop {
+            let line = self.line();
+            if line.is_empty() || line.starts_with(&format!("{tag} ")) || line.starts_with("* BYE")
+            {
+                return line;
+            }
+        }
+    }
+
+    /// Says a POP3 command and answers with the first line of its response.
+    pub fn pop3(&mut self, command: &str) -> String {
+        self.say(command);
+        self.line()
+    }
+
+    /// Logs in by USER and PASS; the answer to the latter.
+    pub fn pop3_login(&mut self, user: &str, password: &str) -> String {
+        let user = self.pop3(&format!("USER {user}"));
+        assert!(user.starts_with("+OK"), "{user}");
+        self.pop3(&format!("PASS {password}"))
+    }
+}
+
+/// A connection that is reset is closed too; one that stays silent has failed the test.
+fn heard(read: std::io::Result<usize>) {
+    if let Err(error) = read {
+        let is_silent = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!is_silent, "nothing was heard within {PATIENCE:?}");
+    }
+}
