@@ -9,9 +9,10 @@ use waypost_model::{Context, Lookup, Target};
 use waypost_net::connect::ConnectError;
 use waypost_routing::{Decide, LoginName, LoginNameError, Renewal, Resolution, Routed};
 use waypost_wire::Front;
-use waypost_wire::login::{Answer, Credential};
+use waypost_wire::login::{Answer, Credential, Rejection};
 
 use crate::conversation::Conversation;
+use crate::journal::without_secret;
 use crate::process::{Generation, Grant};
 use crate::session::Session;
 use crate::target::{Aim, Tried};
@@ -21,7 +22,7 @@ use crate::verdict::{Entered, Reason, TargetFailure, Verdict, Way};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// One login: what does not change while it is tried, and what has happened so far.
-pub(crate) struct Attempt<'a> {
+pub(crate) struct Attempt<'a, T> {
     client: &'a mut Conversation<Front>,
     credential: &'a Credential,
     lookup: Arc<Lookup>,
@@ -30,6 +31,9 @@ pub(crate) struct Attempt<'a> {
     master: Option<String>,
     /// The target that has seen the credential.
     exposed: Option<Target>,
+    /// A rejection, and the route that led to it, of which nobody could say yet whether it is the
+    /// user's route still. The credential is not sent again until somebody can.
+    rejected: Option<(Routed<T>, Rejection)>,
     /// The client has seen a challenge: the exchange cannot be begun again behind its back.
     committed: bool,
 }
@@ -56,6 +60,7 @@ where
                     context,
                     master,
                     exposed: None,
+                    rejected: None,
                     committed: false,
                 };
                 self.try_until_settled(&mut attempt, began).await
@@ -71,7 +76,7 @@ where
     }
 
     /// The lookup, and what follows the user's name in a master login.
-    fn read_name(
+    pub(crate) fn read_name(
         &self,
         credential: &Credential,
     ) -> Result<(LoginName, Option<String>), LoginNameError> {
@@ -113,7 +118,11 @@ where
 
     /// Mail clients answer a `NO` by asking for a new password, so what may pass in a moment is
     /// tried again before they hear of it.
-    async fn try_until_settled(&self, attempt: &mut Attempt<'_>, began: Instant) -> Verdict {
+    async fn try_until_settled(
+        &self,
+        attempt: &mut Attempt<'_, P::Targets>,
+        began: Instant,
+    ) -> Verdict {
         let give_up = began + self.process.settings.retry_for;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -125,7 +134,7 @@ where
             }
             tracing::debug!(
                 target: "waypost::login",
-                session = %self.id, reason = reason.kind(), detail = %reason,
+                session = %self.id, reason = reason.kind(),
                 "trying the login again"
             );
             self.process.metrics.retried();
@@ -134,30 +143,49 @@ where
         }
     }
 
-    async fn try_once(&self, attempt: &mut Attempt<'_>) -> Verdict {
+    async fn try_once(&self, attempt: &mut Attempt<'_, P::Targets>) -> Verdict {
         let generation = self.process.generation.load_full();
+        if let Some((routed, rejection)) = attempt.rejected.take() {
+            return self.renew(&generation, routed, rejection, attempt).await;
+        }
         let router = &self.process.router;
-        let (lookup, context) = (attempt.lookup.clone(), attempt.context.clone());
-        let routed = match router.resolve(&generation.domains, &lookup, &context).await {
+        let resolving = router.resolve(&generation.domains, &attempt.lookup, &attempt.context);
+        let routed = match resolving.await {
             Resolution::Route(routed) => routed,
             Resolution::Refused { refusal, .. } => return Verdict::No(Reason::Refused(refusal)),
             Resolution::Unknown { .. } => return Verdict::No(Reason::UnknownUser),
             Resolution::NotServed => return Verdict::No(Reason::NotServed),
             Resolution::Temporary { trouble, .. } => return Verdict::No(Reason::Trouble(trouble)),
         };
-        let verdict = self.try_route(&generation, &routed, attempt).await;
-        let Verdict::No(Reason::Rejected(_)) = verdict else { return verdict };
-        if attempt.committed {
-            return verdict;
+        match self.try_route(&generation, &routed, attempt).await {
+            Verdict::No(Reason::Rejected(rejection)) if !attempt.committed => {
+                self.renew(&generation, routed, rejection, attempt).await
+            }
+            verdict => verdict,
         }
-        // The user may have moved since the route was learnt.
-        match router.renew(&generation.domains, &lookup, &context, &routed).await {
-            Renewal::Unchanged | Renewal::Withdrawn => verdict,
+    }
+
+    /// The user may have moved since the route was learnt: asks again, and tries what has changed
+    /// once. While nobody can say, nothing is tried.
+    async fn renew(
+        &self,
+        generation: &Generation<P>,
+        routed: Routed<P::Targets>,
+        rejection: Rejection,
+        attempt: &mut Attempt<'_, P::Targets>,
+    ) -> Verdict {
+        let router = &self.process.router;
+        let (lookup, context) = (&attempt.lookup, &attempt.context);
+        match router.renew(&generation.domains, lookup, context, &routed).await {
+            Renewal::Unchanged | Renewal::Withdrawn => Verdict::No(Reason::Rejected(rejection)),
             Renewal::Changed(routed) => {
                 attempt.exposed = None;
-                self.try_route(&generation, &routed, attempt).await
+                self.try_route(generation, &routed, attempt).await
             }
-            Renewal::Temporary { trouble, .. } => Verdict::No(Reason::Trouble(trouble)),
+            Renewal::Temporary { trouble, .. } => {
+                attempt.rejected = Some((routed, rejection));
+                Verdict::No(Reason::Trouble(trouble))
+            }
         }
     }
 
@@ -167,7 +195,7 @@ where
         &self,
         generation: &Generation<P>,
         routed: &Routed<P::Targets>,
-        attempt: &mut Attempt<'_>,
+        attempt: &mut Attempt<'_, P::Targets>,
     ) -> Verdict {
         let verdict = self.try_targets(generation, routed, attempt, false).await;
         match verdict {
@@ -183,11 +211,11 @@ where
         &self,
         generation: &Generation<P>,
         routed: &Routed<P::Targets>,
-        attempt: &mut Attempt<'_>,
+        attempt: &mut Attempt<'_, P::Targets>,
         last_resort: bool,
     ) -> Verdict {
         let targets = &routed.route.targets;
-        let only = attempt.exposed.take().filter(|exposed| targets.contains(exposed));
+        let only = attempt.exposed.clone().filter(|exposed| targets.contains(exposed));
         let identity = attempt.identity(routed);
         let mut last = None;
         for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
@@ -208,7 +236,7 @@ where
                     return Verdict::No(Reason::Rejected(rejection));
                 }
                 Tried::Failed { failure, exposed, challenged } => {
-                    self.note_failure(target, &failure);
+                    self.note_failure(target, &failure, attempt.credential);
                     attempt.committed |= challenged;
                     let reason = Reason::Target(target.to_string(), failure);
                     if exposed {
@@ -224,19 +252,20 @@ where
         Verdict::No(last.unwrap_or(Reason::NoTarget))
     }
 
-    fn note_failure(&self, target: &Target, failure: &TargetFailure) {
+    fn note_failure(&self, target: &Target, failure: &TargetFailure, credential: &Credential) {
         self.process.metrics.target_failed(self.entrance.kind.protocol, failure.kind());
         tracing::warn!(
             target: "waypost::login",
-            session = %self.id, %target, reason = failure.kind(), detail = %failure,
+            session = %self.id, %target, reason = failure.kind(),
+            detail = without_secret(failure, credential),
             "a target failed"
         );
     }
 }
 
-impl Attempt<'_> {
+impl<T> Attempt<'_, T> {
     /// The name to log in with, where it is not the client's own.
-    fn identity<T>(&self, routed: &Routed<T>) -> Option<String> {
+    fn identity(&self, routed: &Routed<T>) -> Option<String> {
         let identity = routed.route.identity.as_deref()?;
         Some(match &self.master {
             Some(master) => format!("{identity}{master}"),

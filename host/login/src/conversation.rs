@@ -1,4 +1,6 @@
+use std::future::poll_fn;
 use std::io;
+use std::task::ready;
 
 use thiserror::Error;
 use waypost_net::stream::Stream;
@@ -19,6 +21,8 @@ pub(crate) struct Conversation<D> {
     pub(crate) dialogue: D,
     pub(crate) out: Zeroizing<Vec<u8>>,
     unread: Zeroizing<Vec<u8>>,
+    /// How much of `out` has been sent.
+    sent: usize,
 }
 
 /// A dialogue without I/O, as the loop in [`waypost_wire::login`] wants to be driven.
@@ -76,6 +80,7 @@ impl<D: Dialogue> Conversation<D> {
             dialogue,
             out: Zeroizing::new(Vec::with_capacity(SMALL)),
             unread: Zeroizing::new(Vec::new()),
+            sent: 0,
         }
     }
 
@@ -96,13 +101,24 @@ impl<D: Dialogue> Conversation<D> {
         }
     }
 
-    /// Sends what the dialogue has to say.
+    /// Sends what the dialogue has to say. Cancelled, it goes on where it was the next time.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        if !self.out.is_empty() {
-            self.stream.write_all(&self.out).await?;
-            self.out.clear();
-        }
+        let Self { stream, out, sent, .. } = self;
+        poll_fn(|cx| {
+            while let Some(rest) = out.get(*sent..).filter(|rest| !rest.is_empty()) {
+                *sent += ready!(stream.poll_write(cx, rest))?;
+            }
+            stream.poll_flush(cx)
+        })
+        .await?;
+        self.out.clear();
+        self.sent = 0;
         Ok(())
+    }
+
+    /// Waits for the peer's first word, in a protocol in which the peer speaks first.
+    pub(crate) async fn hear(&mut self) -> Result<(), Broken> {
+        self.fill().await
     }
 
     /// Whether octets were read that the dialogue did not consume: where TLS starts, somebody

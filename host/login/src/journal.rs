@@ -7,11 +7,23 @@ use std::sync::Arc;
 
 use waypost_net::relay::RelayEnd;
 use waypost_routing::Decide;
+use waypost_wire::login::Credential;
 
 use crate::Metrics;
 use crate::process::SessionId;
 use crate::session::Session;
 use crate::verdict::{Ended, Way};
+
+/// A message for the log, withheld where it repeats the password: there are back ends that quote
+/// what they did not understand.
+pub(crate) fn without_secret(message: &impl fmt::Display, credential: &Credential) -> String {
+    let message = message.to_string();
+    let password = credential.password().map(|password| String::from_utf8_lossy(password.expose()));
+    match password {
+        Some(password) if message.contains(&*password) => "(withheld)".to_owned(),
+        _ => message,
+    }
+}
 
 /// What is remembered of a session until its relay ends.
 pub(crate) struct Journal {
@@ -103,6 +115,11 @@ impl Users {
     /// A new key.
     pub fn hashed() -> Self {
         Self::Hash(RandomState::new())
+    }
+
+    /// Whether the log may name them.
+    pub(crate) fn are_clear(&self) -> bool {
+        matches!(self, Self::Clear)
     }
 
     /// The address as the log shall show it.

@@ -44,7 +44,7 @@ impl Metrics {
         registry.register("waypost_logins", "Logins, by what came of them", metrics.logins.clone());
         registry.register(
             "waypost_login_seconds",
-            "From a complete credential to the hand-over, in seconds",
+            "From a complete credential to the back end's yes, in seconds",
             metrics.login_seconds.clone(),
         );
         registry.register(
@@ -69,7 +69,7 @@ impl Metrics {
         self.logins.get_or_create(&Outcome { protocol: protocol.as_str(), outcome }).inc();
     }
 
-    pub(crate) fn handed_over(&self, protocol: Protocol, took: Duration) {
+    pub(crate) fn accepted(&self, protocol: Protocol, took: Duration) {
         self.login(protocol, "accepted");
         self.login_seconds.observe(took.as_secs_f64());
     }

@@ -14,7 +14,7 @@ use waypost_wire::Front;
 use waypost_wire::login::{Answer, Bye, CloseReason, Credential, FrontAction};
 
 use crate::conversation::{Broken, Conversation};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, without_secret};
 use crate::process::{Entrance, Grant, Process, SessionId};
 use crate::verdict::{Ended, Entered, Reason, Verdict};
 
@@ -97,9 +97,10 @@ where
         let (stream, slots) = connection.split();
         let mut stream = Stream::from(stream);
         if self.entrance.is_implicit_tls() {
-            stream = match self.accept_tls(stream, deadline).await {
-                Ok(stream) => stream,
-                Err(ended) => return self.over(&ended),
+            let accepting = self.accept_tls(stream, deadline);
+            stream = match self.unless_ended(deadline, accepting).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(ended)) | Err(ended) => return self.over(&ended),
             };
         }
         let Some(front) = self.entrance.new_front() else { return self.over(&Ended::NoDialogue) };
@@ -107,10 +108,13 @@ where
         client.dialogue.greet(&mut client.out);
         loop {
             match self.unless_ended(deadline, self.step(&mut client)).await {
-                Ok(Step::StartTls) => match self.upgrade(client, deadline).await {
-                    Ok(upgraded) => client = upgraded,
-                    Err(ended) => return self.over(&ended),
-                },
+                Ok(Step::StartTls) => {
+                    let upgrading = self.upgrade(client, deadline);
+                    client = match self.unless_ended(deadline, upgrading).await {
+                        Ok(Ok(upgraded)) => upgraded,
+                        Ok(Err(ended)) | Err(ended) => return self.over(&ended),
+                    };
+                }
                 Ok(Step::Entered(entered)) => return self.hand_over(client, *entered, slots).await,
                 Ok(Step::Over(ended)) => {
                     last_words(&mut client).await;
@@ -171,7 +175,7 @@ where
         let began = Instant::now();
         match self.log_in(client, credential).await {
             Verdict::Accepted(entered) => {
-                self.process.metrics.handed_over(self.entrance.kind.protocol, began.elapsed());
+                self.process.metrics.accepted(self.entrance.kind.protocol, began.elapsed());
                 Some(Step::Entered(entered))
             }
             Verdict::No(reason) => {
@@ -185,14 +189,20 @@ where
 
     fn note_refusal(&self, credential: &Credential, reason: &Reason) {
         self.process.metrics.login(self.entrance.kind.protocol, reason.kind());
+        let name = self.read_name(credential).ok();
+        // By its normalised address, as everywhere; what cannot be one, as it was typed.
+        let user =
+            name.as_ref().map_or(credential.name(), |(name, _)| name.lookup.address.as_str());
+        let users = &self.process.users;
         tracing::info!(
             target: "waypost::login",
             session = %self.id,
             listener = &*self.entrance.kind.listener,
             client = %self.client,
-            user = %self.process.users.label(credential.name()),
+            user = %users.label(user),
             outcome = reason.kind(),
-            detail = %reason,
+            // Policies and back ends like to quote the user's name.
+            detail = users.are_clear().then(|| without_secret(reason, credential)),
             "login refused"
         );
     }
@@ -229,7 +239,10 @@ where
         if let Err(reached) = slots.take_user(&entered.user) {
             client.dialogue.bye(Bye::Limit(USER_LIMIT), &mut client.out);
             last_words(&mut client).await;
-            return self.over(&Ended::Limit(reached));
+            return self.over(&Ended::UserLimit(
+                reached,
+                self.process.users.label(&entered.user).to_string(),
+            ));
         }
         let Entered { back, accepted, way, user, address } = entered;
         client.dialogue.accept(&accepted, &mut client.out);

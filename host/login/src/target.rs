@@ -153,10 +153,12 @@ pub(crate) async fn prepare(
     let dialogue = Back::new(endpoint.settings.protocol, settings)
         .ok_or(TargetFailure::NoDialogue(endpoint.settings.protocol))?;
     let mut back = Conversation::new(stream, dialogue);
+    let greeted = timeout(endpoint.settings.reply_timeout, back.hear()).await;
+    greeted.map_err(|_| TargetFailure::Timeout)??;
+    reached.take().into_iter().for_each(Reached::greeted);
     loop {
         let action = timeout(endpoint.settings.reply_timeout, back.next()).await;
         let action = action.map_err(|_| TargetFailure::Timeout)??;
-        reached.take().into_iter().for_each(Reached::greeted);
         match action {
             BackAction::Ready => return Ok(back),
             BackAction::StartTls => {

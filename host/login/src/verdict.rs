@@ -179,8 +179,9 @@ pub(crate) enum Ended {
     NoTls,
     #[error("nobody logs in over the listener's protocol")]
     NoDialogue,
-    #[error("{0}")]
-    Limit(#[from] LimitReached),
+    /// With the user as the log shows them.
+    #[error("{0}: {1}")]
+    UserLimit(LimitReached, String),
     #[error("{0}")]
     Broken(#[from] Broken),
 }
@@ -195,7 +196,7 @@ impl Ended {
             Self::ClientTls(_) => "client-tls",
             Self::NoTls => "no-tls",
             Self::NoDialogue => "no-dialogue",
-            Self::Limit(reached) => reached.as_str(),
+            Self::UserLimit(reached, _) => reached.as_str(),
             Self::Broken(_) => "client-left",
         }
     }
@@ -203,7 +204,8 @@ impl Ended {
     /// What the client is told, where it is not the front that ends the session.
     pub(crate) const fn goodbye(&self) -> Bye {
         match self {
-            Self::FromOutside(_) => Bye::Shutdown,
+            Self::FromOutside(EndReason::Shutdown) => Bye::Shutdown,
+            Self::FromOutside(EndReason::Killed) => Bye::Limit("ended by the operator"),
             _ => Bye::Timeout,
         }
     }

@@ -83,6 +83,48 @@ async fn a_credential_is_shown_to_one_target_only() {
     assert_eq!(second.heard(), "");
 }
 
+/// The target that has seen the credential goes away altogether: no other one sees it for that.
+#[tokio::test]
+async fn a_credential_is_shown_to_one_target_only_though_it_vanishes() {
+    const DIES: &[Do] = &[GREET, Do::Hear("LOGIN")];
+    let (first, second) = (BackEnd::start(DIES).await, BackEnd::start(GOOD).await);
+    let settings = Settings { retry_for: Duration::from_secs(3), ..Settings::default() };
+    let house = House::start_with(
+        Script::To(vec![first.address, second.address]),
+        Plan { settings, ..Plan::default() },
+    );
+    let mut client = house.client().await;
+    client.say("a LOGIN user1 secret\r\n").await;
+    while !first.heard().contains("secret") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(first);
+    let reply = client.tagged("a").await;
+    assert!(reply.starts_with("a NO [UNAVAILABLE]"), "{reply}");
+    assert_eq!(second.heard(), "");
+}
+
+/// While nobody can say whether the user has moved, the password that was rejected is not sent
+/// again: servers lock accounts for that.
+#[tokio::test]
+async fn a_rejected_password_is_sent_once_though_the_directory_is_down() {
+    let good = BackEnd::start(&[GREET, ACCEPT]).await;
+    let settings = Settings { retry_for: Duration::from_secs(2), ..Settings::default() };
+    let plan = Plan { settings, cache_for: Duration::from_millis(100), ..Plan::default() };
+    let house = House::start_with(Script::To(vec![good.address]), plan);
+    let (_client, reply) = house.log_in("user1", "secret").await;
+    assert!(reply.starts_with("a OK"), "{reply}");
+    let address = good.address;
+    drop(good);
+    tokio::task::yield_now().await;
+    let strict = BackEnd::start_at(address, WRONG_PASSWORD).await;
+    house.answer(Script::DirectoryDown);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let (_client, reply) = house.log_in("user1", "wrong").await;
+    assert!(reply.starts_with("a NO [UNAVAILABLE]"), "{reply}");
+    assert_eq!(strict.heard().matches("wrong").count(), 1, "{}", strict.heard());
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_answered_late_in_one_wording_and_the_session_goes_on() {
     let back_end = BackEnd::start(WRONG_PASSWORD).await;

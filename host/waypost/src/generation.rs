@@ -2,12 +2,13 @@
 //! and nothing comes of it.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 use waypost_config::{Config, Problems};
-use waypost_directory::{Directory, LdapDirectory, LdapSettings, LdifDirectory};
+use waypost_directory::{Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSource};
 use waypost_login::Generation;
 use waypost_policy::{Host, Policy};
 use waypost_routing::LoadedPolicy;
@@ -126,7 +127,8 @@ impl Maker {
             let host = self.host.clone();
             match spawn_blocking(move || Policy::load(&host, settings)).await {
                 Ok(Ok(policy)) => {
-                    let identity = config.policy_identity(configured, &policy.digest());
+                    let made_of = format!("{} {}", policy.digest(), content(config, configured));
+                    let identity = config.policy_identity(configured, &made_of);
                     let loaded = LoadedPolicy::new(policy, identity);
                     policies.insert(configured.name.clone(), Arc::new(loaded));
                 }
@@ -142,4 +144,19 @@ impl Maker {
         }
         policies
     }
+}
+
+/// What the LDIF files of a policy hold now. A file that has changed makes another policy, so that
+/// no route of the old one is used any more.
+fn content(config: &Config, policy: &waypost_config::Policy) -> String {
+    let mut hash = DefaultHasher::new();
+    for directory in &config.directories {
+        if let waypost_config::Directory::Ldif(settings) = directory
+            && policy.directories.contains_key(directory.name())
+            && let LdifSource::File(path) = &settings.source
+        {
+            std::fs::read(path).unwrap_or_default().hash(&mut hash);
+        }
+    }
+    format!("{:016x}", hash.finish())
 }

@@ -16,11 +16,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// Whoever reads metrics keeps one connection open; a few may do so.
 const MAX_CONNECTIONS: usize = 16;
 /// For how long a client may take over its request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// For how long a connection may last, so that who reads nothing keeps nobody else out.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
@@ -51,8 +54,12 @@ pub(crate) async fn serve(listener: TcpListener, registry: Arc<Registry>) -> io:
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), answer);
-            if let Err(error) = connection.await {
-                tracing::debug!(target: "waypost::metrics", %error, "metrics connection ended");
+            match timeout(CONNECTION_TIMEOUT, connection).await {
+                Ok(Err(error)) => {
+                    tracing::debug!(target: "waypost::metrics", %error, "metrics connection ended");
+                }
+                // Whoever wants more connects again.
+                Ok(Ok(())) | Err(_) => {}
             }
             drop(place);
         });

@@ -60,8 +60,8 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
         let made = maker.make(&config).await?;
         let generation = maker.adopt(made);
         let (sockets, process) = assemble(&config, opened, generation, users, &all)?;
-        let certificates = certificates(&config)?;
-        let entrances = Arc::new(entrances(&config, certificates.as_ref())?);
+        let certificates = certificates(&config, &all.net)?;
+        let entrances = Arc::new(entrances(&config, certificates.as_ref(), &all.net)?);
         if let Some(listener) = sockets.metrics {
             tokio::spawn(metrics::serve(listener, Arc::new(registry)));
         }
@@ -72,7 +72,9 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
         let workers = Workers::start(sockets.workers, &process, &entrances)?;
         tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
         ready();
-        Serving { path, config, maker, process, certificates, workers }.until_told_to_stop().await
+        Serving { path, started: config, maker, process, certificates, workers }
+            .until_told_to_stop()
+            .await
     })
 }
 
@@ -140,7 +142,7 @@ fn assemble(
         generation: ArcSwap::from_pointee(generation),
         router: assembly::router(config, metrics),
         connector: assembly::connector(config, bound.own, metrics)?,
-        sessions: SessionTable::new(),
+        sessions: SessionTable::counted(&metrics.net),
         session_ids: SessionIds::new(),
         users,
         metrics: metrics.login.clone(),
@@ -148,16 +150,22 @@ fn assemble(
     Ok((Sockets { workers: bound.workers, metrics: endpoint }, Arc::new(process)))
 }
 
-fn certificates(config: &Config) -> anyhow::Result<Option<Arc<Certificates>>> {
+fn certificates(
+    config: &Config,
+    metrics: &waypost_net::Metrics,
+) -> anyhow::Result<Option<Arc<Certificates>>> {
     if config.tls.certificates.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Certificates::load(config.tls.certificates.clone())?))
+    let certificates = Certificates::load(config.tls.certificates.clone())?;
+    certificates.report_to(metrics);
+    Ok(Some(certificates))
 }
 
 fn entrances(
     config: &Config,
     certificates: Option<&Arc<Certificates>>,
+    metrics: &waypost_net::Metrics,
 ) -> anyhow::Result<HashMap<Arc<str>, Arc<Entrance>>> {
     let mut entrances = HashMap::new();
     for listener in &config.listeners {
@@ -168,7 +176,7 @@ fn entrances(
                     application_protocols: vec![settings.protocol.as_str().into()],
                     minimum_version: config.tls.minimum_version,
                 };
-                Some(Acceptor::new(certificates.clone(), tls)?)
+                Some(Acceptor::new(certificates.clone(), tls)?.counted(metrics))
             }
             _ => None,
         };
@@ -190,7 +198,8 @@ fn entrances(
 /// A process that serves, and waits for signals.
 struct Serving<'a> {
     path: &'a Path,
-    config: Arc<Config>,
+    /// As it was at the start: what is the process's and not the generation's stays so.
+    started: Arc<Config>,
     maker: Maker,
     process: Arc<Process<LoadedPolicy>>,
     certificates: Option<Arc<Certificates>>,
@@ -198,7 +207,7 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    async fn until_told_to_stop(mut self) -> anyhow::Result<()> {
+    async fn until_told_to_stop(self) -> anyhow::Result<()> {
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -217,6 +226,7 @@ impl Serving<'_> {
                 }
             }
         }
+        self.workers.drain();
         let sessions = self.process.sessions.kill_all();
         if sessions > 0 {
             tracing::info!(target: "waypost", sessions, "ending the sessions that are left");
@@ -230,12 +240,11 @@ impl Serving<'_> {
     }
 
     /// A new generation, all or nothing.
-    async fn reload(&mut self) {
+    async fn reload(&self) {
         match self.load().await {
             Ok((config, generation)) => {
                 self.process.generation.store(Arc::new(generation));
                 self.note_what_waits(&config);
-                self.config = config;
                 tracing::info!(target: "waypost", "the configuration was loaded anew");
             }
             Err(error) => tracing::error!(
@@ -262,19 +271,21 @@ impl Serving<'_> {
             }
         };
         let text = |config: &Config| format!("{:?}", config.listeners);
-        changed("[listener]", text(config) != text(&self.config));
-        changed("[server]", config.server != self.config.server);
-        changed("[login]", config.login != self.config.login);
-        changed("[cache]", config.cache != self.config.cache);
-        changed("[metrics]", config.metrics != self.config.metrics);
-        changed("[tls]", config.tls != self.config.tls);
+        changed("[listener]", text(config) != text(&self.started));
+        changed("[server]", config.server != self.started.server);
+        changed("[login]", config.login != self.started.login);
+        changed("[cache]", config.cache != self.started.cache);
+        changed("[metrics]", config.metrics != self.started.metrics);
+        changed("[tls]", config.tls != self.started.tls);
+        let text = |config: &Config| format!("{:?} {:?}", config.resolver, config.health);
+        changed("[resolver] or [health]", text(config) != text(&self.started));
     }
 
     /// Accepts nobody any more, and waits for the sessions to end, as long as the grace lasts and
     /// nobody is impatient.
     async fn drain(&self, impatience: &mut tokio::signal::unix::Signal) {
         self.workers.drain();
-        let grace = self.config.server.shutdown_grace;
+        let grace = self.started.server.shutdown_grace;
         tracing::info!(
             target: "waypost",
             sessions = self.process.sessions.count(), seconds = grace.as_secs(),

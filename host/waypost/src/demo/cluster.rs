@@ -19,10 +19,11 @@ pub(super) const MEMBERS: [Member; 2] = [
 ];
 
 impl Member {
-    /// The mailboxes of its users, each with one message. Each password is the user's name.
+    /// A mailbox for everybody, with one message: who moves here, has one. Each password is the
+    /// user's name.
     pub(super) fn mailboxes(&self) -> MailboxStore {
         let mut store = MailboxStore::default();
-        for user in self.users {
+        for user in MEMBERS.iter().flat_map(|member| member.users) {
             let message = format!(
                 "Date: Thu, 1 Jan 2026 12:00:00 +0000\n\
                  From: Waypost <waypost@{DOMAIN}>\n\
