@@ -314,6 +314,8 @@ async fn more_entries_than_asked_for_are_cut() {
     *server.answer.lock() = Say::Forever(good_entry);
     let page = look_up(&directory).await.unwrap();
     assert_eq!((page.entries.len(), page.complete), (100, false));
+    // Nobody listens for ever to what nobody asked.
+    until("a new connection", async || server.connections.load(Ordering::SeqCst) > 2).await;
     server.behave();
     until("good behaviour", async || ask(&directory).await == Ok(1)).await;
 }
