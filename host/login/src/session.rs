@@ -191,8 +191,10 @@ where
         self.process.metrics.login(self.entrance.kind.protocol, reason.kind());
         let name = self.read_name(credential).ok();
         // By its normalised address, as everywhere; what cannot be one, as it was typed.
-        let user =
-            name.as_ref().map_or(credential.name(), |(name, _)| name.lookup.address.as_str());
+        let user = match &name {
+            Some((name, _)) => name.lookup.address.as_str(),
+            None => credential.name(),
+        };
         let users = &self.process.users;
         tracing::info!(
             target: "waypost::login",
