@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub backend_tls: &'static str,
     /// Whether the back ends get a PROXY header before everything else.
     pub backend_proxied: bool,
+    /// How Waypost speaks with the directory, which it believes by the cluster's authority.
+    pub directory_tls: Tls,
     /// Further lines of `[directory.main]`.
     pub directory: String,
     /// Further tables.
@@ -68,6 +70,7 @@ impl Default for Plan {
             backend: String::new(),
             backend_tls: "starttls",
             backend_proxied: false,
+            directory_tls: Tls::None,
             directory: String::new(),
             more: String::new(),
         }
@@ -81,7 +84,7 @@ impl Cluster {
         let ports = DovecotPorts::free_on(&[NORTH, SOUTH].map(|at| at.parse().unwrap()));
         let north = Dovecot::start(NORTH, "north.localdomain.test", ports, &authority);
         let south = Dovecot::start(SOUTH, "south.localdomain.test", ports, &authority);
-        let slapd = Slapd::start();
+        let slapd = Slapd::start(&authority);
         for (user, at, back_end, name) in [
             ("user1", NORTH, &north, "north"),
             ("user2", NORTH, &north, "north"),
@@ -203,6 +206,11 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
         _ if plan.backend_proxied => (ports.imap_proxied, ports.pop3_proxied),
         _ => (ports.imap, ports.pop3),
     };
+    let (url, directory_tls) = match plan.directory_tls {
+        Tls::None => (slapd.url(), ""),
+        Tls::Start => (slapd.url(), "starttls = true\nca = \"ca.pem\"\n"),
+        Tls::Implicit => (slapd.secure_url(), "ca = \"ca.pem\"\n"),
+    };
     let identity = if plan.backend_proxied { "client-identity = \"proxy-v2\"\n" } else { "" };
     let tls = plan.backend_tls;
     let _ = write!(
@@ -211,7 +219,7 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
          [login]\n{login}\n[cache]\n{cache}\n\
          [directory.main]\nurl = [\"{url}\"]\nbind-dn = \"{bind_dn}\"\n\
          bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\
-         password-field = \"userPassword\"\n{directory}\n\
+         password-field = \"userPassword\"\n{directory_tls}{directory}\n\
          [policy.ldap]\nplugin = \"builtin:ldap-routing\"\n\
          directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n\n\
          [policy.ldap.settings]\ndirectory = \"main\"\nsearch-base = \"%s\"\n\
@@ -221,7 +229,6 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
          pop3 = {{ port = {pop3}, tls = \"{tls}\" }}\nca = \"ca.pem\"\n{identity}{backend}\n{more}",
         login = plan.login,
         cache = plan.cache,
-        url = slapd.url(),
         bind_dn = slapd.bind_dn(),
         directory = plan.directory,
         settings = plan.settings,

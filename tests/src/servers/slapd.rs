@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Background, free_port, run, wait_for};
+use super::{Authority, Background, free_port, run, wait_for};
 
 /// An OpenLDAP server with the schemas that mail routing wants, below `dc=localdomain,dc=test`.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(crate) struct Slapd {
     folder: TempDir,
     process: Option<Background>,
     port: u16,
+    secure_port: u16,
 }
 
 /// Who may write.
@@ -20,11 +21,17 @@ const ADMIN: &str = "cn=admin,dc=localdomain,dc=test";
 const PASSWORD: &str = "secret";
 
 impl Slapd {
-    /// Starts one that holds its suffix's entry.
-    pub fn start() -> Self {
+    /// Starts one that holds its suffix's entry. Its certificate is for 127.0.0.1.
+    pub fn start(authority: &Authority) -> Self {
         let folder = tempfile::Builder::new().prefix("slapd-").tempdir().unwrap();
         let path = folder.path();
         fs::create_dir(path.join("data")).unwrap();
+        let (chain, key) = authority.issue(&["127.0.0.1"]);
+        for (file, content) in
+            [("ca.pem", authority.pem()), ("chain.pem", &chain), ("key.pem", &key)]
+        {
+            fs::write(path.join(file), content).unwrap();
+        }
         let shown = path.display();
         // `inetLocalMailRecipient` is not in the core schema: Debian ships it in misc.schema.
         let configuration = format!(
@@ -33,12 +40,15 @@ impl Slapd {
              include /etc/ldap/schema/inetorgperson.schema\n\
              include /etc/ldap/schema/misc.schema\n\
              pidfile {shown}/pid\n\
+             TLSCACertificateFile {shown}/ca.pem\n\
+             TLSCertificateFile {shown}/chain.pem\nTLSCertificateKeyFile {shown}/key.pem\n\
              modulepath /usr/lib/ldap\nmoduleload back_mdb\n\
              database mdb\nsuffix dc=localdomain,dc=test\ndirectory {shown}/data\n\
              rootdn {ADMIN}\nrootpw {PASSWORD}\nindex mail eq\n"
         );
         fs::write(path.join("slapd.conf"), configuration).unwrap();
-        let mut slapd = Self { process: None, port: free_port(), folder };
+        let (port, secure_port) = (free_port(), free_port());
+        let mut slapd = Self { process: None, port, secure_port, folder };
         slapd.resume();
         slapd.add(
             "dn: dc=localdomain,dc=test\nobjectClass: dcObject\nobjectClass: organization\n\
@@ -47,9 +57,14 @@ impl Slapd {
         slapd
     }
 
-    /// Its URL.
+    /// Its URL, in clear and for StartTLS.
     pub fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// Its URL for TLS from the first octet.
+    pub fn secure_url(&self) -> String {
+        format!("ldaps://127.0.0.1:{}", self.secure_port)
     }
 
     /// Whom Waypost binds as.
@@ -108,7 +123,7 @@ impl Slapd {
         let mut command = Command::new("/usr/sbin/slapd");
         // -d keeps it in the foreground; 256 logs operations and their results.
         command.arg("-d").arg("256").arg("-f").arg(path.join("slapd.conf"));
-        command.arg("-h").arg(self.url());
+        command.arg("-h").arg(format!("{} {}", self.url(), self.secure_url()));
         self.process = Some(Background::start("slapd", &mut command, path));
         wait_for("slapd", Duration::from_secs(20), || {
             std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
