@@ -8,7 +8,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 use waypost_config::{Config, Problems};
-use waypost_directory::{Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSource};
+use waypost_directory::{
+    Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSettings, LdifSource,
+};
 use waypost_login::Generation;
 use waypost_policy::{Host, Policy};
 use waypost_routing::LoadedPolicy;
@@ -38,13 +40,13 @@ impl Maker {
     /// connections live from then on. Compiling is done beside it.
     pub(crate) async fn make(&self, config: &Arc<Config>) -> Result<Made, Problems> {
         let mut problems = Vec::new();
-        let (directories, connected) = self.directories(config, &mut problems);
+        let (directories, connected) = self.directories(config, &mut problems).await;
         let policies = if problems.is_empty() {
             self.policies(config, &directories, &mut problems).await
         } else {
             HashMap::new()
         };
-        let backends = config.backend_table().map_err(|problem| problems.push(problem)).ok();
+        let backends = config.backend_table().map_err(|found| problems.extend(found.0)).ok();
         let domains = config.domain_table(&policies);
         let domains = domains
             .map_err(|error| problems.push(config.problem("/domain", error.to_string())))
@@ -65,7 +67,7 @@ impl Maker {
         made.generation
     }
 
-    fn directories(
+    async fn directories(
         &self,
         config: &Config,
         problems: &mut Vec<waypost_config::Problem>,
@@ -80,11 +82,7 @@ impl Maker {
                         connected.insert(name.clone(), (settings.clone(), directory.clone()));
                     })
                 }
-                waypost_config::Directory::Ldif(settings) => {
-                    LdifDirectory::load(settings.clone(), &self.metrics)
-                        .map(Directory::Ldif)
-                        .map_err(|error| error.to_string())
-                }
+                waypost_config::Directory::Ldif(settings) => self.ldif(settings).await,
             };
             match made {
                 Ok(directory) => {
@@ -109,6 +107,17 @@ impl Maker {
             .map_err(|error| error.to_string())
     }
 
+    /// A large file takes a second: nobody waits for that on the control thread.
+    async fn ldif(&self, settings: &LdifSettings) -> Result<Directory, String> {
+        let (settings, metrics) = (settings.clone(), self.metrics.clone());
+        let loading = spawn_blocking(move || LdifDirectory::load(settings, &metrics));
+        match loading.await {
+            Ok(Ok(directory)) => Ok(Directory::Ldif(directory)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(panicked) => Err(format!("loading the file failed: {panicked}")),
+        }
+    }
+
     async fn policies(
         &self,
         config: &Arc<Config>,
@@ -119,8 +128,8 @@ impl Maker {
         for configured in &config.policies {
             let settings = match config.policy_settings(configured, directories) {
                 Ok(settings) => settings,
-                Err(problem) => {
-                    problems.push(problem);
+                Err(found) => {
+                    problems.extend(found.0);
                     continue;
                 }
             };

@@ -54,12 +54,9 @@ pub(crate) async fn serve(listener: TcpListener, registry: Arc<Registry>) -> io:
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), answer);
-            match timeout(CONNECTION_TIMEOUT, connection).await {
-                Ok(Err(error)) => {
-                    tracing::debug!(target: "waypost::metrics", %error, "metrics connection ended");
-                }
-                // Whoever wants more connects again.
-                Ok(Ok(())) | Err(_) => {}
+            // Who is cut off by the time wants more connects again.
+            if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, connection).await {
+                tracing::debug!(target: "waypost::metrics", %error, "metrics connection ended");
             }
             drop(place);
         });
