@@ -3,6 +3,7 @@
 mod dialogue;
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 pub mod imap;
 pub mod line;
 pub mod login;

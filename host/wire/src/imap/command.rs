@@ -170,27 +170,9 @@ pub(super) fn split(octets: &[u8]) -> Option<(Tag, Verb, Arguments<'_>)> {
     Some((Tag::parse(tag)?, Verb::parse(verb), Arguments::new(arguments)))
 }
 
-/// Whether a command is the first line of an HTTP request: a browser can be made to send one to
-/// any port (the ALPACA attack), and whatever it is answered is an answer too much.
-pub(super) fn is_http(octets: &[u8]) -> bool {
-    const METHODS: [&[u8]; 10] = [
-        b"GET ",
-        b"POST ",
-        b"PUT ",
-        b"HEAD ",
-        b"OPTIONS ",
-        b"DELETE ",
-        b"CONNECT ",
-        b"TRACE ",
-        b"PATCH ",
-        b"PRI ",
-    ];
-    METHODS.iter().any(|method| octets.starts_with(method))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Framed, Tag, Verb, frame, is_http, split};
+    use super::{Framed, Tag, Verb, frame, split};
     use crate::imap::{MAX_COMMAND, MAX_LITERAL};
 
     #[track_caller]
@@ -252,13 +234,5 @@ mod tests {
         for text in ["", "a", " NOOP", "* NOOP"] {
             assert_eq!(verb(text), None, "{text:?}");
         }
-    }
-
-    #[test]
-    fn http_is_recognised() {
-        assert!(is_http(b"GET / HTTP/1.1"));
-        assert!(is_http(b"POST /a LOGIN b c HTTP/1.1"));
-        assert!(!is_http(b"get NOOP"));
-        assert!(!is_http(b"GETS NOOP"));
     }
 }

@@ -7,6 +7,7 @@ use waypost_model::{Encryption, Secret};
 use super::argument::Arguments;
 use super::command::{self, Framed, Tag, Verb};
 use super::{id, text};
+use crate::http;
 use crate::login::{
     Accepted, Advance, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings,
     SaslResponse,
@@ -172,7 +173,7 @@ impl Front {
             }
             Framed::Command { octets, len } => {
                 self.granted = 0;
-                if command::is_http(octets) {
+                if http::is_request(octets) {
                     self.state = State::Closed(CloseReason::Http);
                     return Step::Next(len);
                 }

@@ -1,5 +1,6 @@
 //! A client's command, read from its line.
 
+use crate::http;
 use crate::sasl::{MAX_LINE, MAX_NAME};
 
 /// The longest ordinary command without its CRLF (RFC 2449 section 4 counts 255 octets with it).
@@ -59,7 +60,7 @@ pub(super) fn parse(line: &[u8]) -> Command<'_> {
         }
         None => (line, &[][..]),
     };
-    if is_http(verb) {
+    if http::is_request(line) {
         return Command::Http;
     }
     let alone =
@@ -98,23 +99,6 @@ fn auth(argument: &[u8]) -> Command<'_> {
         (b"", _) => Command::Malformed,
         (mechanism, initial_response) => Command::Auth(mechanism, initial_response),
     }
-}
-
-/// A page can make a browser send a request here with POP3 commands in its body (the ALPACA
-/// attack); no client of POP3 begins like this.
-fn is_http(verb: &[u8]) -> bool {
-    matches!(
-        verb,
-        b"GET"
-            | b"HEAD"
-            | b"POST"
-            | b"PUT"
-            | b"DELETE"
-            | b"CONNECT"
-            | b"OPTIONS"
-            | b"TRACE"
-            | b"PATCH"
-    )
 }
 
 #[cfg(test)]
