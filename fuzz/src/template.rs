@@ -43,8 +43,7 @@ pub fn template(data: &[u8]) {
     }
 }
 
-/// Binds as the host does. Only its limits may be in the way of a template, and an OID whose arcs the
-/// plugin leaves to the host.
+/// Binds as the host does. Only its limits may be in the way of a template.
 fn bind(base: &str, filter: &str, parameters: &[Vec<u8>]) -> Option<BoundQuery> {
     let query =
         Query { base, scope: Scope::Subtree, filter, parameters, attributes: &[], size_limit: 1 };
