@@ -106,11 +106,6 @@ impl Dovecot {
         }
     }
 
-    /// Its address.
-    pub fn address(&self) -> IpAddr {
-        self.address
-    }
-
     /// Its ports.
     pub fn ports(&self) -> Ports {
         self.ports

@@ -30,11 +30,6 @@ impl Background {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends it a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);

@@ -1,12 +1,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Background, run};
+use super::Background;
 
 /// The program under test, as it was built.
 const PROGRAM: &str = "waypost";
@@ -52,7 +52,7 @@ impl Waypost {
     }
 
     /// Has it load its configuration anew.
-    pub fn reload(&mut self) {
+    pub fn reload(&self) {
         self.process.signal(Signal::HUP);
     }
 
@@ -60,14 +60,6 @@ impl Waypost {
     pub fn stop(&mut self) -> Option<i32> {
         self.process.signal(Signal::TERM);
         self.process.wait(Duration::from_secs(40))
-    }
-
-    /// Runs a command of the program to its end, with a configuration of its own.
-    pub fn command(arguments: &[&str], configuration: &str, files: &[(&str, &str)]) -> Output {
-        let folder = folder(configuration, files);
-        let mut command = Command::new(program());
-        command.args(arguments).arg("--config").arg(folder.path().join("waypost.toml"));
-        run(&mut command)
     }
 }
 
