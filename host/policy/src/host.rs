@@ -30,7 +30,9 @@ pub struct EngineSettings {
     /// space, about 8 GiB each, and memory only once used. 256.
     pub concurrency: u32,
     /// How many bytes of a linear memory stay resident when its instance is gone, so that the next
-    /// one takes no page faults; should be more than a decision usually writes. 1 MiB.
+    /// one takes no page faults. Should be more than a decision writes; where the kernel cannot
+    /// tell what was written (Linux before 6.7), more than the plugin's whole memory, or a decision
+    /// costs half as much again. 512 KiB.
     pub keep_resident: usize,
     /// How addresses are written to the log, where not as they are.
     pub address_form: Option<AddressForm>,
@@ -38,7 +40,7 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { concurrency: 256, keep_resident: 1 << 20, address_form: None }
+        Self { concurrency: 256, keep_resident: 512 << 10, address_form: None }
     }
 }
 
