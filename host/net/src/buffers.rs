@@ -150,6 +150,11 @@ mod tests {
         assert_eq!(leftover.move_to(&mut out), 4);
         assert_eq!(&out, b"bcde");
         assert_eq!(leftover.as_slice(), b"f");
+        for _ in 0..1_000 {
+            leftover.push(b"xyz");
+            leftover.consume(3);
+        }
+        assert!(leftover.as_vec().capacity() < 100, "what is gone takes no memory");
         leftover.consume(1);
         assert!(leftover.is_empty());
         assert_eq!(leftover.as_vec().capacity(), 0);

@@ -22,6 +22,7 @@ pub const MAX_WAITING: usize = 64 * 1024;
 /// The most that wait for one of the two. The rest stays free for the other direction, since a
 /// server may have to see off what it says before it reads on.
 const MAX_WAITING_ONE_WAY: usize = 48 * 1024;
+const _: () = assert!(MAX_WAITING_ONE_WAY < MAX_WAITING, "no room would look like an end");
 /// How often each direction moves before other sessions of the worker have their turn.
 const ROUNDS: usize = 16;
 
@@ -86,15 +87,16 @@ pub struct RelayEnd {
     pub record: SessionRecord,
 }
 
-/// Passes bytes between the legs until both directions have ended, one of the legs breaks, or the
-/// session is ended from outside.
+/// Passes bytes between the legs until both directions have ended or the session is ended from
+/// outside.
 ///
 /// - What is pending goes first. Each direction keeps its order.
 /// - The end of one direction is passed on (close_notify over TLS, FIN) and leaves the other open.
 ///   A TLS leg that ends without close_notify ends the other leg without one.
 /// - No more than [`MAX_WAITING`] bytes wait here for slow peers, and while bytes of a direction
 ///   wait nothing more of it is read.
-/// - When writing to a leg fails, what the leg itself has said still reaches the other.
+/// - When a leg breaks, what it has said still reaches the other, which is then given ten seconds
+///   to close as well.
 ///
 /// Must run in the runtime that the streams are registered with.
 pub fn relay(client: Leg, backend: Leg, record: SessionRecord) -> Relay {
@@ -159,26 +161,24 @@ impl Relay {
     }
 
     fn move_all(&mut self, cx: &mut Context<'_>, record: &SessionRecord) -> Poll<()> {
-        // A direction that is blocked stays so for this time: its waker is set.
-        let (mut up, mut down) = (Verdict::Moved, Verdict::Moved);
+        let mut moving = [true; 2];
         for _ in 0..ROUNDS {
-            if up == Verdict::Moved {
-                let room = room_beside(self.down.held(&self.backend, &self.client));
-                let step = self.up.step(cx, &mut self.client, &mut self.backend, room);
-                up = self.judge(step, Direction::Up, record);
+            for direction in [Direction::Up, Direction::Down] {
+                // A direction that is blocked stays so for this turn: its waker is set.
+                if !moving[direction as usize] {
+                    continue;
+                }
+                let step = self.step(cx, direction);
+                moving[direction as usize] = !matches!(step, Ok(Step::Blocked));
+                if step.is_err() {
+                    moving = [true; 2];
+                }
+                self.judge(step, direction, record);
             }
-            if down == Verdict::Moved {
-                let room = room_beside(self.up.held(&self.client, &self.backend));
-                let step = self.down.step(cx, &mut self.backend, &mut self.client, room);
-                down = self.judge(step, Direction::Down, record);
-            }
-            if up == Verdict::Over
-                || down == Verdict::Over
-                || (self.up.is_over() && self.down.is_over())
-            {
+            if self.up.is_over() && self.down.is_over() {
                 return Poll::Ready(());
             }
-            if up == Verdict::Blocked && down == Verdict::Blocked {
+            if moving == [false; 2] {
                 return Poll::Pending;
             }
         }
@@ -187,31 +187,43 @@ impl Relay {
         Poll::Pending
     }
 
+    fn step(&mut self, cx: &mut Context<'_>, direction: Direction) -> Result<Step, Broken> {
+        match direction {
+            Direction::Up => {
+                let room = room_beside(self.down.held(&self.backend, &self.client));
+                self.up.step(cx, &mut self.client, &mut self.backend, room)
+            }
+            Direction::Down => {
+                let room = room_beside(self.up.held(&self.client, &self.backend));
+                self.down.step(cx, &mut self.backend, &mut self.client, room)
+            }
+        }
+    }
+
     /// Draws the conclusions from one step of one direction.
-    fn judge(
-        &mut self,
-        step: Result<Step, Broken>,
-        direction: Direction,
-        record: &SessionRecord,
-    ) -> Verdict {
+    fn judge(&mut self, step: Result<Step, Broken>, direction: Direction, record: &SessionRecord) {
         match step {
-            Ok(Step::Moved) => Verdict::Moved,
-            Ok(Step::Blocked) => Verdict::Blocked,
+            Ok(Step::Moved | Step::Blocked) => {}
             Ok(Step::SourceEnded) => {
                 record.set_half_closed();
                 self.note(direction.source().closed(), None);
-                Verdict::Moved
             }
             Err(Broken::Source(error)) => {
+                record.set_lingering();
                 self.note(direction.source().failed(), Some(error));
-                Verdict::Over
+                self.flow_mut(direction.other()).lose_sink();
             }
             Err(Broken::Sink(error)) => {
-                // The peer may have said why before it hung up.
-                record.set_half_closed();
+                record.set_lingering();
                 self.note(direction.sink().failed(), Some(error));
-                Verdict::Moved
             }
+        }
+    }
+
+    fn flow_mut(&mut self, direction: Direction) -> &mut Flow {
+        match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
         }
     }
 
@@ -258,14 +270,6 @@ impl fmt::Debug for Relay {
     }
 }
 
-/// What one step of one direction means for the whole.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Moved,
-    Blocked,
-    Over,
-}
-
 #[derive(Clone, Copy)]
 enum Direction {
     Up,
@@ -279,6 +283,13 @@ enum Side {
 }
 
 impl Direction {
+    const fn other(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
     const fn source(self) -> Side {
         match self {
             Self::Up => Side::Client,

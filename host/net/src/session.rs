@@ -20,6 +20,9 @@ pub use table::SessionTable;
 /// within a round trip; the peer that never answers must not keep it for the whole idle limit.
 const HALF_CLOSED_LIMIT: Duration = Duration::from_secs(300);
 
+/// How long a session of which one side is gone may wait for the other to close.
+const LINGERING_LIMIT: Duration = Duration::from_secs(10);
+
 /// What the sessions of a listener have in common.
 #[derive(Clone, Debug)]
 pub struct SessionKind {

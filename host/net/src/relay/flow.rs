@@ -36,6 +36,9 @@ pub(super) enum End {
     Closing,
     /// The source was cut off, and the sink is to be as well.
     Cutting,
+    /// The sink is gone. What the source still says is thrown away, so that closing its socket with
+    /// unread bytes does not reset the connection, and with it what is on its way to the source.
+    Draining,
     /// Nothing moves any more.
     Over,
 }
@@ -89,8 +92,10 @@ impl Flow {
         sink: &mut Stream,
         room: usize,
     ) -> Result<Step, Broken> {
-        if self.is_over() {
-            return Ok(Step::Blocked);
+        match self.end {
+            End::Over => return Ok(Step::Blocked),
+            End::Draining => return Ok(self.drain(cx, source)),
+            End::Open | End::Closing | End::Cutting => {}
         }
         match self.poll_written(cx, sink) {
             Poll::Pending => return Ok(Step::Blocked),
@@ -98,10 +103,9 @@ impl Flow {
             Poll::Ready(Err(error)) => return Err(self.sink_broke(error)),
         }
         let ended = match self.end {
-            End::Open => return self.read(cx, source, sink, room),
             End::Closing => sink.poll_shutdown(cx),
             End::Cutting => sink.poll_cut(cx),
-            End::Over => return Ok(Step::Blocked),
+            _ => return self.read(cx, source, sink, room),
         };
         match ended {
             Poll::Pending => Ok(Step::Blocked),
@@ -203,21 +207,39 @@ impl Flow {
         Ok(Step::Moved)
     }
 
+    fn drain(&mut self, cx: &mut Context<'_>, source: &mut Stream) -> Step {
+        match source.poll_read(cx, &mut Buffer::borrow()) {
+            Poll::Pending => Step::Blocked,
+            Poll::Ready(Ok(1..)) => Step::Moved,
+            Poll::Ready(Ok(0) | Err(_)) => {
+                self.end = End::Over;
+                Step::Moved
+            }
+        }
+    }
+
+    /// Notes that nothing can be written any more: what waits for the sink waits no longer.
+    pub(super) fn lose_sink(&mut self) {
+        self.end = match self.end {
+            End::Open | End::Draining => End::Draining,
+            End::Closing | End::Cutting | End::Over => End::Over,
+        };
+        self.waiting = Leftover::default();
+        self.pipe = None;
+    }
+
     fn source_ended(&mut self, end: End) -> Step {
         self.end = end;
         Step::SourceEnded
     }
 
     fn source_broke(&mut self, error: io::Error) -> Broken {
-        self.end = End::Over;
+        self.end = End::Cutting;
         Broken::Source(error)
     }
 
-    /// What waits for a sink that is gone waits no longer.
     fn sink_broke(&mut self, error: io::Error) -> Broken {
-        self.end = End::Over;
-        self.waiting = Leftover::default();
-        self.pipe = None;
+        self.lose_sink();
         Broken::Sink(error)
     }
 }

@@ -11,11 +11,15 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::table::Shared;
-use super::{EndReason, HALF_CLOSED_LIMIT, SessionInfo, SessionKind, SessionRoute};
+use super::{
+    EndReason, HALF_CLOSED_LIMIT, LINGERING_LIMIT, SessionInfo, SessionKind, SessionRoute,
+};
 use crate::clock;
 
-/// The bits of `state` that hold an [`EndReason`], and the one that says half closed.
+/// The bits of `state` that hold an [`EndReason`], and those that say that the session has less
+/// time than others.
 const REASON: u8 = 0b0000_0111;
+const LINGERING: u8 = 0b0100_0000;
 const HALF_CLOSED: u8 = 0b1000_0000;
 
 /// What the table and the session share. It is held to about a hundred bytes by a test.
@@ -80,11 +84,12 @@ impl Record {
 
     /// Whether the session has been silent for longer than it may.
     pub(super) fn is_overdue(&self, now: u32) -> bool {
-        let mut limit = self.kind.idle_limit;
-        if self.state.load(Ordering::Relaxed) & HALF_CLOSED != 0 {
-            limit = limit.min(HALF_CLOSED_LIMIT);
-        }
-        self.idle(now) > limit
+        let limit = match self.state.load(Ordering::Relaxed) {
+            state if state & LINGERING != 0 => LINGERING_LIMIT,
+            state if state & HALF_CLOSED != 0 => HALF_CLOSED_LIMIT,
+            _ => Duration::MAX,
+        };
+        self.idle(now) > limit.min(self.kind.idle_limit)
     }
 
     fn idle(&self, now: u32) -> Duration {
@@ -176,6 +181,11 @@ impl SessionRecord {
     /// Counts bytes from the back end.
     pub(crate) fn count_from_backend(&self, bytes: u64) {
         add(&self.record.from_backend, bytes);
+    }
+
+    /// Notes that one side is gone, and the other has only to close.
+    pub(crate) fn set_lingering(&self) {
+        self.record.state.fetch_or(LINGERING, Ordering::Relaxed);
     }
 
     /// Notes that one side has said its last word.

@@ -267,6 +267,11 @@ mod tests {
         long.set_half_closed();
         assert_eq!(table.sweep_at(now + 400), 1, "half closed, it has less time");
         assert_eq!(long.ended().await, EndReason::Idle);
+        let broken = table.open(&kind(1860), client());
+        broken.set_lingering();
+        let now = clock::seconds();
+        assert_eq!(table.sweep_at(now + 10), 0);
+        assert_eq!(table.sweep_at(now + 11), 1, "nobody is there to speak with");
     }
 
     #[tokio::test]
