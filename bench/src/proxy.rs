@@ -1,9 +1,10 @@
 //! The processes of a run.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
@@ -17,12 +18,26 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program and waits for the line with `ready`.
     pub(crate) fn start(command: &mut Command, ready: &str) -> anyhow::Result<Self> {
+        let mut process = Self::spawn(command)?;
+        process.wait_for(ready)?;
+        Ok(process)
+    }
+
+    /// Starts a server and waits until it can be connected to.
+    fn start_server(command: &mut Command, address: SocketAddr) -> anyhow::Result<Self> {
+        let mut process = Self::spawn(command)?;
+        while TcpStream::connect(address).is_err() {
+            ensure!(process.child.try_wait()?.is_none(), "the server has ended");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(process)
+    }
+
+    fn spawn(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().context("no standard output")?;
         let stdin = child.stdin.take();
-        let mut process = Self { child, stdout: BufReader::new(stdout), stdin };
-        process.wait_for(ready)?;
-        Ok(process)
+        Ok(Self { child, stdout: BufReader::new(stdout), stdin })
     }
 
     /// Reads lines until one holds `text`.
@@ -133,8 +148,5 @@ imap = {{ port = {port}, tls = "none" }}
     std::fs::write(folder.join("waypost.toml"), configuration)?;
     let mut command = Command::new(waypost()?);
     command.arg("run").arg("--config").arg(folder.join("waypost.toml"));
-    // Its log goes to standard error; the word that it is ready is the last line before silence.
-    let log = std::fs::File::create(folder.join("log"))?;
-    command.stderr(log);
-    Process::start(&mut command, "ready")
+    Process::start_server(&mut command, plain)
 }

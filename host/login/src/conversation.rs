@@ -94,8 +94,11 @@ impl<D: Dialogue> Conversation<D> {
             if !D::waits(&action) {
                 return Ok(action);
             }
-            if consumed == 0 {
+            // What is pipelined by the thousand is answered while it is read.
+            if consumed == 0 || self.out.len() > MAX_UNREAD {
                 self.flush().await?;
+            }
+            if consumed == 0 {
                 self.fill().await?;
             }
         }

@@ -47,17 +47,15 @@ impl Maker {
             HashMap::new()
         };
         let backends = config.backend_table().map_err(|found| problems.extend(found.0)).ok();
-        let domains = config.domain_table(&policies);
-        let domains = domains
-            .map_err(|error| problems.push(config.problem("/domain", error.to_string())))
-            .ok();
-        match (domains, backends) {
-            (Some(domains), Some(backends)) if problems.is_empty() => {
-                let generation = Generation { domains, backends };
-                Ok(Made { generation, directories, policies, connected })
-            }
-            _ => Err(Problems(problems)),
-        }
+        let Some(backends) = backends.filter(|_| problems.is_empty()) else {
+            return Err(Problems(problems));
+        };
+        // Only now: a domain whose policy could not be loaded is not wrong for that.
+        let domains = config
+            .domain_table(&policies)
+            .map_err(|error| Problems(vec![config.problem("/domain", error.to_string())]))?;
+        let generation = Generation { domains, backends };
+        Ok(Made { generation, directories, policies, connected })
     }
 
     /// Notes that a generation is in force: the directories that it shares with the one before
