@@ -86,7 +86,9 @@ async fn measure_all(only: &[&str]) -> Anything<()> {
     fs::write(folder.path().join("cert.pem"), parameters.self_signed(&key)?.pem())?;
     fs::write(folder.path().join("key.pem"), key.serialize_pem())?;
 
-    println!("client leg  relay     ms/MB down  ms/MB up  us/exchange  us/session  KiB/idle session");
+    println!(
+        "client leg  relay     ms/MB down  ms/MB up  us/exchange  us/session  KiB/idle session"
+    );
     for leg in [ClientLeg::Plain, ClientLeg::Tls] {
         for kind in [Relay::Naive, Relay::Waypost] {
             if only.iter().all(|&name| name == kind.name() || name == leg.name()) {
@@ -295,12 +297,7 @@ impl Drop for Process {
     }
 }
 
-async fn serve(
-    kind: Relay,
-    leg: ClientLeg,
-    back_end: SocketAddr,
-    folder: &Path,
-) -> Anything<()> {
+async fn serve(kind: Relay, leg: ClientLeg, back_end: SocketAddr, folder: &Path) -> Anything<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     io::stdout().flush()?;
