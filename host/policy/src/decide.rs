@@ -1,5 +1,6 @@
 //! One decision, from the queue to the checked answer.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use tokio::sync::{AcquireError, SemaphorePermit};
@@ -128,7 +129,10 @@ impl Policy {
             asked: Some(asked),
         };
         let mut store = new_store(self.prepared.pre.engine(), guest, AtTick::Yield);
-        let (said, busy) = timed(timeout(wall, self.ask(&mut store, lookup))).await;
+        let (said, busy) = {
+            let asking = pin!(self.ask(&mut store, lookup));
+            timed(timeout(wall, asking)).await
+        };
         let result = self.judge(said.ok(), store.data());
         let asked = store.into_data().asked;
         let searching = asked.as_ref().map(|asked| asked.access.busy()).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The `directory` interface: what a grant allows, within the budgets of a decision.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,7 +156,7 @@ impl wit::HostConnector for Guest {
         let found = match bound {
             Ok(bound) => {
                 let before = std::mem::replace(&mut asked.access.degraded, true);
-                let (found, busy) = timed(search(granted, &bound, deadline)).await;
+                let (found, busy) = search(granted, &bound, deadline).await;
                 asked.access.busy += busy;
                 asked.access.degraded = before;
                 found
@@ -232,17 +233,22 @@ fn bind(granted: &GrantedDirectory, query: &wit::Query) -> Result<BoundQuery, St
     Ok(bound)
 }
 
-/// Searches, by `deadline` even if the directory forgets it.
+/// Searches, by `deadline` even if the directory forgets it; and says how long that kept this
+/// thread busy.
 async fn search(
     granted: &GrantedDirectory,
     query: &BoundQuery,
     deadline: Instant,
-) -> Result<Page, SearchError> {
+) -> (Result<Page, SearchError>, Duration) {
     let latest = (deadline + GRACE).into();
-    let found = timeout_at(latest, granted.directory.search(query, deadline)).await;
-    let mut page = found.unwrap_or(Err(SearchError::Timeout))?;
-    page.entries.iter_mut().for_each(|entry| granted.grant.restrict(entry));
-    Ok(page)
+    // In place: the connectors' futures are large to move.
+    let search = pin!(granted.directory.search(query, deadline));
+    let (found, busy) = timed(timeout_at(latest, search)).await;
+    let mut found = found.unwrap_or(Err(SearchError::Timeout));
+    if let Ok(page) = &mut found {
+        page.entries.iter_mut().for_each(|entry| granted.grant.restrict(entry));
+    }
+    (found, busy)
 }
 
 /// The name in metrics.
