@@ -6,7 +6,7 @@
 //! [`Config::problem`] and [`Config::load_problems`].
 //!
 //! Each setting is declared once, in `sections`, with its type, its default and its meaning;
-//! [`reference`] writes `config/reference.toml` from that.
+//! [`reference()`] writes `config/reference.toml` from that.
 
 mod build;
 mod check;

@@ -1,6 +1,6 @@
 //! Listeners: from a configured address to a connection that may begin its session.
 //!
-//! [`bind`] opens every socket once, before privileges are dropped; each worker turns its share
+//! [`bind()`] opens every socket once, before privileges are dropped; each worker turns its share
 //! into [`Listener`]s and accepts from them. What is accepted is nobody yet: [`Accepted::admit`],
 //! in the session's own task, takes the slots, reads the PROXY header where one is due, and asks
 //! the listener's networks.
