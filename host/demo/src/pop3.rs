@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use crate::lines::Lines;
 use crate::{MailboxStore, Message, User};
 
-const CAPA: &str =
-    "+OK capabilities follow\r\nTOP\r\nUIDL\r\nUSER\r\nSASL PLAIN\r\nRESP-CODES\r\n.\r\n";
+const CAPA: &str = "+OK capabilities follow\r\nTOP\r\nUIDL\r\nUSER\r\nSASL PLAIN\r\n\
+                    RESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n.\r\n";
 
 pub(crate) async fn serve(stream: TcpStream, store: &MailboxStore) -> io::Result<()> {
     let mut lines = Lines::new(stream);

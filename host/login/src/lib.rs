@@ -17,7 +17,7 @@ mod verdict;
 
 pub use journal::{UserLabel, Users};
 pub use metrics::Metrics;
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeError, Probed, probe};
 pub use process::{Entrance, Generation, Grant, Process, SessionIds};
 pub use session::serve;
 pub use settings::Settings;

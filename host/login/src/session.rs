@@ -9,6 +9,7 @@ use waypost_net::listener::{Accepted, Connection, Refused, RefusedConnection, Sl
 use waypost_net::relay::{Leg, relay};
 use waypost_net::session::SessionRecord;
 use waypost_net::stream::Stream;
+use waypost_net::wipe_buffers;
 use waypost_routing::Decide;
 use waypost_wire::Front;
 use waypost_wire::login::{Answer, Bye, CloseReason, Credential, FrontAction};
@@ -260,16 +261,21 @@ where
         let client_leg = Leg { stream: client_stream, pending: said_by_client.to_vec() };
         let back_leg = Leg { stream: back_stream, pending: Vec::new() };
         self.record.set_route(&user, &way.target);
+        if client_leg.stream.is_encrypted() || back_leg.stream.is_encrypted() {
+            wipe_buffers();
+        }
         let journal = Box::new(Journal::new(&self, way, &user, address));
-        let record = self.record;
+        // Made outside of its task: a future that is moved in and awaited takes its space twice.
+        let mut relay = relay(client_leg, back_leg, self.record);
         tokio::spawn(async move {
-            let end = relay(client_leg, back_leg, record).await;
+            let end = (&mut relay).await;
             journal.close(&end);
             drop(slots);
         });
     }
 
     fn over(&self, ended: &Ended) {
+        wipe_buffers();
         journal::before_login(self, ended);
     }
 }

@@ -57,6 +57,21 @@ impl DerefMut for Buffer {
     }
 }
 
+/// How far into a buffer a login reaches: a record that is decrypted in place, behind what was held
+/// of the one before.
+const LOGIN_REACH: usize = SIZE / 2;
+
+/// Overwrites what logins over TLS have left in this thread's spare buffers, passwords among it. To
+/// be called when a login is over, whatever came of it; the relay's own reading is not worth it.
+pub fn wipe() {
+    let _ = BUFFERS.try_with(|shelf| {
+        for buffer in shelf.borrow_mut().iter_mut() {
+            // The buffer lives on and will be read: no compiler may leave this out.
+            buffer.iter_mut().take(LOGIN_REACH).for_each(|byte| *byte = 0);
+        }
+    });
+}
+
 /// Bytes that wait for a peer that is slower than the other. Holds no memory while empty.
 #[derive(Default)]
 pub(crate) struct Leftover {
@@ -129,7 +144,17 @@ impl From<Vec<u8>> for Leftover {
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, Leftover, SIZE};
+    use super::{Buffer, Leftover, SIZE, wipe};
+
+    #[test]
+    fn what_a_login_left_behind_is_overwritten() {
+        let mut buffer = Buffer::borrow();
+        buffer[..6].copy_from_slice(b"secret");
+        drop(buffer);
+        assert_eq!(&Buffer::borrow()[..6], b"secret", "it is the same buffer");
+        wipe();
+        assert_eq!(Buffer::borrow()[..6], [0; 6]);
+    }
 
     #[test]
     fn a_buffer_comes_back_to_its_thread() {

@@ -22,6 +22,7 @@ mod socket;
 pub mod stream;
 pub mod tls;
 
+pub use buffers::wipe as wipe_buffers;
 pub use metrics::Metrics;
 pub use own::OwnListeners;
 pub use relay::{Leg, relay};

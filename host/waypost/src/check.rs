@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use waypost_config::Config;
-use waypost_login::{Users, probe};
+use waypost_login::{Probed, Users, probe};
 use waypost_model::{Host, Protocol};
 use waypost_net::OwnListeners;
 use waypost_net::backend::Pattern;
@@ -105,9 +105,18 @@ async fn check_back_ends(
     for host in &hosts {
         for protocol in &protocols {
             let found = probe(&connector, &made.generation.backends, host, *protocol).await;
-            let found = found
-                .map(|address| format!("{address} greets, and would be shown a password"))
-                .map_err(|error| error.to_string());
+            let found = found.map_err(|error| error.to_string()).and_then(|probed| {
+                let missing = missing(config, *protocol, &probed);
+                match missing.as_slice() {
+                    [] => Ok(format!("{} is ready for a login", probed.address)),
+                    missing => Err(format!(
+                        "{} does not offer {}, which clients are promised; take it out of \
+                         pop3-capabilities",
+                        probed.address,
+                        missing.join(", ")
+                    )),
+                }
+            });
             findings.add(&format!("back end {host}, {protocol}"), found);
         }
     }
@@ -115,4 +124,16 @@ async fn check_back_ends(
         println!("note   no back end is named in the configuration; the directory names them");
     }
     Ok(())
+}
+
+/// What the fronts promise before it is known which back end will answer, and this one has not.
+fn missing(config: &Config, protocol: Protocol, probed: &Probed) -> Vec<String> {
+    if protocol != Protocol::Pop3 {
+        return Vec::new();
+    }
+    let listeners = config.listeners.iter().filter(|l| l.settings.protocol == protocol);
+    let promised: BTreeSet<&String> =
+        listeners.flat_map(|listener| &listener.front.pop3_capabilities).collect();
+    let offered = |line: &String| probed.capabilities.iter().any(|o| o.eq_ignore_ascii_case(line));
+    promised.into_iter().filter(|line| !offered(line)).cloned().collect()
 }
