@@ -8,12 +8,11 @@ use tokio::time::{Instant, sleep_until};
 use waypost_model::{Context, Lookup, Target};
 use waypost_net::connect::ConnectError;
 use waypost_routing::{Decide, LoginName, LoginNameError, Renewal, Resolution, Routed};
+use waypost_session::{Conversation, Generation, Grant};
 use waypost_wire::Front;
 use waypost_wire::login::{Answer, Credential, Rejection};
 
-use crate::conversation::Conversation;
 use crate::journal::without_secret;
-use crate::process::{Generation, Grant};
 use crate::session::Session;
 use crate::target::{Aim, Tried};
 use crate::verdict::{Entered, Reason, TargetFailure, Verdict, Way};
@@ -70,7 +69,7 @@ where
         if let Verdict::No(reason) = &verdict
             && reason.answer() == Answer::Rejected
         {
-            sleep_until(began + jittered(self.process.settings.auth_failure_delay)).await;
+            sleep_until(began + jittered(self.driver.settings.auth_failure_delay)).await;
         }
         verdict
     }
@@ -123,7 +122,7 @@ where
         attempt: &mut Attempt<'_, P::Targets>,
         began: Instant,
     ) -> Verdict {
-        let give_up = began + self.process.settings.retry_for;
+        let give_up = began + self.driver.settings.retry_for;
         let mut pause = FIRST_PAUSE;
         loop {
             let verdict = self.try_once(attempt).await;
@@ -137,18 +136,18 @@ where
                 session = %self.id, reason = reason.kind(),
                 "trying the login again"
             );
-            self.process.metrics.retried();
+            self.driver.metrics.retried();
             sleep_until(next).await;
             pause = pause.saturating_mul(2);
         }
     }
 
     async fn try_once(&self, attempt: &mut Attempt<'_, P::Targets>) -> Verdict {
-        let generation = self.process.generation.load_full();
+        let generation = self.process().generation.load_full();
         if let Some((routed, rejection)) = attempt.rejected.take() {
             return self.renew(&generation, routed, rejection, attempt).await;
         }
-        let router = &self.process.router;
+        let router = &self.process().router;
         let resolving = router.resolve(&generation.domains, &attempt.lookup, &attempt.context);
         let routed = match resolving.await {
             Resolution::Route(routed) => routed,
@@ -174,7 +173,7 @@ where
         rejection: Rejection,
         attempt: &mut Attempt<'_, P::Targets>,
     ) -> Verdict {
-        let router = &self.process.router;
+        let router = &self.process().router;
         let (lookup, context) = (&attempt.lookup, &attempt.context);
         match router.renew(&generation.domains, lookup, context, &routed).await {
             Renewal::Unchanged | Renewal::Withdrawn => Verdict::No(Reason::Rejected(rejection)),
@@ -253,7 +252,7 @@ where
     }
 
     fn note_failure(&self, target: &Target, failure: &TargetFailure, credential: &Credential) {
-        self.process.metrics.target_failed(self.entrance.kind.protocol, failure.kind());
+        self.driver.metrics.target_failed(self.entrance.kind.protocol, failure.kind());
         tracing::warn!(
             target: "waypost::login",
             session = %self.id, %target, reason = failure.kind(),

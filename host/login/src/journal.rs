@@ -1,16 +1,15 @@
 //! What a session leaves in the log: one line when it ends.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use waypost_net::relay::RelayEnd;
 use waypost_routing::Decide;
+use waypost_session::SessionId;
 use waypost_wire::login::Credential;
 
 use crate::Metrics;
-use crate::process::SessionId;
 use crate::session::Session;
 use crate::verdict::{Ended, Way};
 
@@ -45,10 +44,10 @@ impl Journal {
         let journal = Self {
             id: session.id,
             client: session.client,
-            user: session.process.users.label(user).to_string(),
+            user: session.process().users.label(user).to_string(),
             way,
             address,
-            metrics: session.process.metrics.clone(),
+            metrics: session.driver.metrics.clone(),
         };
         tracing::debug!(
             target: "waypost::session",
@@ -86,7 +85,7 @@ impl Journal {
 /// Writes the line of a session that nobody was let in by.
 pub(crate) fn before_login<P: Decide>(session: &Session<P>, ended: &Ended) {
     let kind = &session.entrance.kind;
-    session.process.metrics.session_ended(kind.protocol, ended.kind());
+    session.driver.metrics.session_ended(kind.protocol, ended.kind());
     tracing::info!(
         target: "waypost::session",
         session = %session.id,
@@ -98,68 +97,4 @@ pub(crate) fn before_login<P: Decide>(session: &Session<P>, ended: &Ended) {
         seconds = session.began.elapsed().as_secs(),
         "session ended without login"
     );
-}
-
-/// How users are named in the log: `log-addresses`.
-#[derive(Clone, Debug, Default)]
-pub enum Users {
-    /// `clear`: by their address.
-    #[default]
-    Clear,
-    /// `hash`: by a keyed hash of it, so that the lines of one user can be told to belong together
-    /// and nobody can be looked up. The key lives as long as the process.
-    Hash(RandomState),
-}
-
-impl Users {
-    /// A new key.
-    pub fn hashed() -> Self {
-        Self::Hash(RandomState::new())
-    }
-
-    /// Whether the log may name them.
-    pub(crate) fn are_clear(&self) -> bool {
-        matches!(self, Self::Clear)
-    }
-
-    /// The address as the log shall show it.
-    pub fn label<'a>(&self, address: &'a str) -> UserLabel<'a> {
-        match self {
-            Self::Clear => UserLabel::Clear(address),
-            Self::Hash(key) => UserLabel::Hash(key.hash_one(address)),
-        }
-    }
-}
-
-/// An address as the log shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserLabel<'a> {
-    /// As it is.
-    Clear(&'a str),
-    /// A keyed hash.
-    Hash(u64),
-}
-
-impl fmt::Display for UserLabel<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Clear(address) => f.write_str(address),
-            Self::Hash(hash) => write!(f, "{hash:016x}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Users;
-
-    #[test]
-    fn a_hash_is_stable_and_shows_nothing() {
-        let users = Users::hashed();
-        let label = users.label("user1@example.test").to_string();
-        assert_eq!(label, users.label("user1@example.test").to_string());
-        assert_ne!(label, users.label("user2@example.test").to_string());
-        assert_eq!(label.len(), 16);
-        assert_ne!(label, Users::hashed().label("user1@example.test").to_string());
-    }
 }

@@ -5,19 +5,17 @@
 //! route, the connector a back end, a back's dialogue the back end's word.
 
 mod attempt;
-mod conversation;
+mod driver;
 mod journal;
 mod metrics;
 mod probe;
-mod process;
 mod session;
 mod settings;
 mod target;
 mod verdict;
 
-pub use journal::{UserLabel, Users};
+pub use driver::{Driver, Entrance};
 pub use metrics::Metrics;
 pub use probe::{ProbeError, Probed, probe};
-pub use process::{Entrance, Generation, Grant, Process, SessionIds};
 pub use session::serve;
 pub use settings::Settings;

@@ -7,11 +7,11 @@ use tokio::time::{Instant, timeout};
 use waypost_model::{Host, Protocol, Target};
 use waypost_net::backend::BackendTable;
 use waypost_net::connect::{Connected, Connector, Request};
+use waypost_session::Conversation;
 use waypost_wire::Back;
 use waypost_wire::login::BackSettings;
 use waypost_wire::proxy::Header;
 
-use crate::conversation::Conversation;
 use crate::target::prepare;
 
 /// For all addresses of the target together.

@@ -4,19 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use waypost_net::listener::{Accepted, Connection, Refused, RefusedConnection, Slots};
 use waypost_net::relay::{Leg, relay};
 use waypost_net::session::SessionRecord;
 use waypost_net::stream::Stream;
 use waypost_net::wipe_buffers;
 use waypost_routing::Decide;
+use waypost_session::{Broken, Conversation, Grant, Process, SessionId};
 use waypost_wire::Front;
-use waypost_wire::login::{Answer, Bye, CloseReason, Credential, FrontAction};
+use waypost_wire::login::{Answer, Bye, Credential, FrontAction};
 
-use crate::conversation::{Broken, Conversation};
+use crate::driver::{Driver, Entrance};
 use crate::journal::{self, Journal, without_secret};
-use crate::process::{Entrance, Grant, Process, SessionId};
 use crate::verdict::{Ended, Entered, Reason, Verdict};
 
 /// What somebody is told who has as many sessions as they may.
@@ -26,7 +26,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What a session is before its hand-over.
 pub(crate) struct Session<P: Decide> {
-    pub(crate) process: Arc<Process<P>>,
+    pub(crate) driver: Arc<Driver<P>>,
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) id: SessionId,
     pub(crate) record: SessionRecord,
@@ -48,7 +48,7 @@ enum Step {
 /// Serves one connection from its first octet until its relay is under way, or until it ends
 /// before that. To be spawned; the relay is a task of its own, so that the memory of the login is
 /// not held by an idle session.
-pub async fn serve<P: Decide>(process: Arc<Process<P>>, entrance: Arc<Entrance>, accepted: Accepted)
+pub async fn serve<P: Decide>(driver: Arc<Driver<P>>, entrance: Arc<Entrance>, accepted: Accepted)
 where
     P::Targets: Grant,
 {
@@ -56,14 +56,14 @@ where
         Ok(connection) => connection,
         Err(refused) => return turn_away(&entrance, refused).await,
     };
-    let record = process.sessions.open(&entrance.kind, connection.client);
+    let record = driver.process.sessions.open(&entrance.kind, connection.client);
     let session = Session {
-        id: process.session_ids.of(&record),
+        id: driver.process.session_ids.of(&record),
         record,
         client: connection.client,
         local: connection.local,
         began: Instant::now(),
-        process,
+        driver,
         entrance,
     };
     session.run(connection).await;
@@ -89,12 +89,19 @@ async fn last_words(client: &mut Conversation<Front>) {
     .await;
 }
 
+impl<P: Decide> Session<P> {
+    /// What this session shares with all others.
+    pub(crate) fn process(&self) -> &Process<P> {
+        &self.driver.process
+    }
+}
+
 impl<P: Decide> Session<P>
 where
     P::Targets: Grant,
 {
     async fn run(self, connection: Connection) {
-        let deadline = self.began + self.process.settings.timeout;
+        let deadline = self.began + self.driver.settings.timeout;
         let (stream, slots) = connection.split();
         let mut stream = Stream::from(stream);
         if self.entrance.is_implicit_tls() {
@@ -176,7 +183,7 @@ where
         let began = Instant::now();
         match self.log_in(client, credential).await {
             Verdict::Accepted(entered) => {
-                self.process.metrics.accepted(self.entrance.kind.protocol, began.elapsed());
+                self.driver.metrics.accepted(self.entrance.kind.protocol, began.elapsed());
                 Some(Step::Entered(entered))
             }
             Verdict::No(reason) => {
@@ -189,14 +196,14 @@ where
     }
 
     fn note_refusal(&self, credential: &Credential, reason: &Reason) {
-        self.process.metrics.login(self.entrance.kind.protocol, reason.kind());
+        self.driver.metrics.login(self.entrance.kind.protocol, reason.kind());
         let name = self.read_name(credential).ok();
         // By its normalised address, as everywhere; what cannot be one, as it was typed.
         let user = match &name {
             Some((name, _)) => name.lookup.address.as_str(),
             None => credential.name(),
         };
-        let users = &self.process.users;
+        let users = &self.process().users;
         tracing::info!(
             target: "waypost::login",
             session = %self.id,
@@ -210,6 +217,7 @@ where
         );
     }
 
+    /// TLS from the first octet.
     async fn accept_tls(&self, stream: Stream, deadline: Instant) -> Result<Stream, Ended> {
         let (Some(acceptor), Some(tcp)) = (&self.entrance.acceptor, stream.into_tcp()) else {
             return Err(Ended::NoTls);
@@ -217,21 +225,13 @@ where
         acceptor.accept(tcp, deadline).await.map(Stream::from).map_err(Ended::ClientTls)
     }
 
-    /// STARTTLS or STLS: the go-ahead, then TLS. What the client sent in clear behind its command
-    /// may be somebody else's, and ends the session (RFC 3501 section 6.2.1, RFC 2595 section 2).
+    /// STARTTLS or STLS.
     async fn upgrade(
         &self,
-        mut client: Conversation<Front>,
+        client: Conversation<Front>,
         deadline: Instant,
     ) -> Result<Conversation<Front>, Ended> {
-        if client.has_unread() {
-            return Err(Ended::Front(CloseReason::PlaintextAfterStarttls));
-        }
-        let flushed = timeout_at(deadline, client.flush()).await;
-        flushed.map_err(|_| Ended::LoginTimeout)?.map_err(Broken::from)?;
-        let Conversation { stream, dialogue, .. } = client;
-        let stream = self.accept_tls(stream, deadline).await?;
-        let mut client = Conversation::new(stream, dialogue);
+        let mut client = client.accept_tls(self.entrance.acceptor.as_ref(), deadline).await?;
         client.dialogue.tls_started();
         Ok(client)
     }
@@ -244,7 +244,7 @@ where
             last_words(&mut client).await;
             return self.over(&Ended::UserLimit(
                 reached,
-                self.process.users.label(&entered.user).to_string(),
+                self.process().users.label(&entered.user).to_string(),
             ));
         }
         let Entered { back, accepted, way, user, address } = entered;

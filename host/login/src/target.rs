@@ -11,6 +11,7 @@ use waypost_net::backend::{self, Endpoint};
 use waypost_net::connect::{Connected, Reached, Request};
 use waypost_net::stream::Stream;
 use waypost_routing::{Decide, Routed};
+use waypost_session::{Broken, Conversation, Generation, Grant};
 use waypost_wire::login::{
     Accepted, BackAction, BackFailure, BackSettings, ClientIdentity, Credential, FrontAction,
     Rejection, SaslResponse,
@@ -18,8 +19,6 @@ use waypost_wire::login::{
 use waypost_wire::proxy::Header;
 use waypost_wire::{Back, Front};
 
-use crate::conversation::{Broken, Conversation};
-use crate::process::{Generation, Grant};
 use crate::session::Session;
 use crate::verdict::TargetFailure;
 
@@ -113,7 +112,7 @@ where
             deadline: Instant::now() + CONNECTING,
             last_resort: aim.last_resort,
         };
-        let connected = self.process.connector.connect(&request).await?;
+        let connected = self.process().connector.connect(&request).await?;
         let Connected { stream, address, endpoint, reached } = connected;
         let mut reached = Some(reached);
         let settings = self.back_settings(&endpoint);

@@ -7,10 +7,9 @@ use waypost_net::limits::LimitReached;
 use waypost_net::session::EndReason;
 use waypost_net::tls::TlsError;
 use waypost_routing::{LoginNameError, Routed, Source};
+use waypost_session::{Broken, Conversation, UpgradeError};
 use waypost_wire::Back;
 use waypost_wire::login::{Accepted, Answer, BackFailure, Bye, CloseReason, Rejection};
-
-use crate::conversation::{Broken, Conversation};
 
 /// What came of one login.
 pub(crate) enum Verdict {
@@ -184,6 +183,18 @@ pub(crate) enum Ended {
     UserLimit(LimitReached, String),
     #[error("{0}")]
     Broken(#[from] Broken),
+}
+
+impl From<UpgradeError> for Ended {
+    fn from(error: UpgradeError) -> Self {
+        match error {
+            UpgradeError::Plaintext => Self::Front(CloseReason::PlaintextAfterStarttls),
+            UpgradeError::NoTls => Self::NoTls,
+            UpgradeError::Broken(broken) => Self::Broken(broken),
+            UpgradeError::Tls(error) => Self::ClientTls(error),
+            UpgradeError::Timeout => Self::LoginTimeout,
+        }
+    }
 }
 
 impl Ended {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use waypost_config::Config;
-use waypost_login::Users;
 use waypost_model::Address;
 use waypost_net::OwnListeners;
 use waypost_net::connect::Connector;
@@ -12,6 +11,7 @@ use waypost_net::health::Health;
 use waypost_net::resolve::{Resolver, ResolverError};
 use waypost_policy::{EngineSettings, Host, HostError};
 use waypost_routing::Router;
+use waypost_session::Users;
 
 use crate::generation::Maker;
 

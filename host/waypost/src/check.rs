@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use waypost_config::Config;
-use waypost_login::{Probed, Users, probe};
+use waypost_login::{Probed, probe};
 use waypost_model::{Host, Protocol};
 use waypost_net::OwnListeners;
 use waypost_net::backend::Pattern;
 use waypost_net::tls::Certificates;
+use waypost_session::Users;
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;

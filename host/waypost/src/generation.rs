@@ -11,9 +11,9 @@ use waypost_config::{Config, Problems};
 use waypost_directory::{
     Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSettings, LdifSource,
 };
-use waypost_login::Generation;
 use waypost_policy::{Host, Policy};
 use waypost_routing::LoadedPolicy;
+use waypost_session::Generation;
 
 /// What generations are made with, and what they hand on to each other.
 pub(crate) struct Maker {

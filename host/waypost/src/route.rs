@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
 use waypost_config::Config;
-use waypost_login::Users;
 use waypost_model::{Context, Decision, Protocol, Search, Target};
 use waypost_routing::{Resolution, Routed, Step};
+use waypost_session::Users;
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use waypost_config::{Config, LogAddresses};
-use waypost_login::{Entrance, Generation, Process, SessionIds, Users};
+use waypost_login::{Driver, Entrance};
 use waypost_model::Encryption;
 use waypost_net::limits::Limits;
 use waypost_net::listener::{Bound, Inherited, bind};
@@ -20,6 +20,7 @@ use waypost_net::privileges::{self, Identity};
 use waypost_net::session::{SessionKind, SessionTable};
 use waypost_net::tls::{Acceptor, AcceptorSettings, Certificates};
 use waypost_routing::LoadedPolicy;
+use waypost_session::{Generation, Process, SessionIds, Users};
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
@@ -59,17 +60,18 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
         privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
         let made = maker.make(&config).await?;
         let generation = maker.adopt(made);
-        let (sockets, process) = assemble(&config, opened, generation, users, &all)?;
+        let (sockets, driver) = assemble(&config, opened, generation, users, &all)?;
         let certificates = certificates(&config, &all.net)?;
         let entrances = Arc::new(entrances(&config, certificates.as_ref(), &all.net)?);
         if let Some(listener) = sockets.metrics {
             tokio::spawn(metrics::serve(listener, Arc::new(registry)));
         }
+        let process = driver.process.clone();
         tokio::spawn(process.sessions.clone().sweep_forever());
         if let Some(certificates) = certificates.clone() {
             tokio::spawn(certificates.watch(CERTIFICATE_INTERVAL));
         }
-        let workers = Workers::start(sockets.workers, &process, &entrances)?;
+        let workers = Workers::start(sockets.workers, &driver, &entrances)?;
         tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
         ready();
         Serving { path, started: config, maker, process, certificates, workers }
@@ -135,19 +137,22 @@ fn assemble(
     generation: Generation<LoadedPolicy>,
     users: Users,
     metrics: &Metrics,
-) -> anyhow::Result<(Sockets, Arc<Process<LoadedPolicy>>)> {
+) -> anyhow::Result<(Sockets, Arc<Driver<LoadedPolicy>>)> {
     let Opened { bound, metrics: endpoint } = opened;
     let process = Process {
-        settings: config.login.clone(),
         generation: ArcSwap::from_pointee(generation),
         router: assembly::router(config, metrics),
         connector: assembly::connector(config, bound.own, metrics)?,
         sessions: SessionTable::counted(&metrics.net),
         session_ids: SessionIds::new(),
         users,
+    };
+    let driver = Driver {
+        process: Arc::new(process),
+        settings: config.login.clone(),
         metrics: metrics.login.clone(),
     };
-    Ok((Sockets { workers: bound.workers, metrics: endpoint }, Arc::new(process)))
+    Ok((Sockets { workers: bound.workers, metrics: endpoint }, Arc::new(driver)))
 }
 
 fn certificates(

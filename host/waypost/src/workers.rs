@@ -9,7 +9,7 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use waypost_login::{Entrance, Process};
+use waypost_login::{Driver, Entrance};
 use waypost_net::listener::{BoundSocket, Listener};
 use waypost_routing::LoadedPolicy;
 
@@ -34,18 +34,18 @@ impl Workers {
     /// Starts one thread for each list of sockets.
     pub(crate) fn start(
         sockets: Vec<Vec<BoundSocket>>,
-        process: &Arc<Process<LoadedPolicy>>,
+        driver: &Arc<Driver<LoadedPolicy>>,
         entrances: &Arc<HashMap<Arc<str>, Arc<Entrance>>>,
     ) -> io::Result<Self> {
         let (stage, _) = watch::channel(Stage::Serve);
         let mut threads = Vec::with_capacity(sockets.len());
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let (process, entrances) = (process.clone(), entrances.clone());
+            let (driver, entrances) = (driver.clone(), entrances.clone());
             let stage = stage.subscribe();
             let name = format!("worker-{number}");
             let thread = thread::Builder::new()
                 .name(name)
-                .spawn(move || work(sockets, &process, &entrances, stage))?;
+                .spawn(move || work(sockets, &driver, &entrances, stage))?;
             threads.push(thread);
         }
         Ok(Self { threads, stage })
@@ -78,7 +78,7 @@ impl Workers {
 
 fn work(
     sockets: Vec<BoundSocket>,
-    process: &Arc<Process<LoadedPolicy>>,
+    driver: &Arc<Driver<LoadedPolicy>>,
     entrances: &HashMap<Arc<str>, Arc<Entrance>>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
@@ -88,7 +88,7 @@ fn work(
         for socket in sockets {
             let listener = Listener::new(socket)?;
             let Some(entrance) = entrances.get(&listener.settings().name) else { continue };
-            accepting.spawn(accept(listener, process.clone(), entrance.clone()));
+            accepting.spawn(accept(listener, driver.clone(), entrance.clone()));
         }
         let _ = stage.wait_for(|stage| *stage >= Stage::Drain).await;
         accepting.shutdown().await;
@@ -97,9 +97,9 @@ fn work(
     })
 }
 
-async fn accept(listener: Listener, process: Arc<Process<LoadedPolicy>>, entrance: Arc<Entrance>) {
+async fn accept(listener: Listener, driver: Arc<Driver<LoadedPolicy>>, entrance: Arc<Entrance>) {
     loop {
         let accepted = listener.accept().await;
-        tokio::spawn(waypost_login::serve(process.clone(), entrance.clone(), accepted));
+        tokio::spawn(waypost_login::serve(driver.clone(), entrance.clone(), accepted));
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use waypost_login::{Entrance, Generation, Grant, Metrics, Process, SessionIds, Settings, Users};
+use waypost_login::{Driver, Entrance, Metrics, Settings};
 use waypost_model::{
     Answer, Consultation, Context, ContextReads, Decision, Domain, Encryption, Failure, Host,
     Lookup, Protocol, Route, Target, Trouble, Verification,
@@ -26,6 +26,7 @@ use waypost_net::session::{SessionKind, SessionTable};
 use waypost_routing::{
     Decide, DomainTable, LoginNameRules, OnFault, PolicyIdentity, Router, Served,
 };
+use waypost_session::{Generation, Grant, Process, SessionIds, Users};
 use waypost_wire::login::FrontSettings;
 
 /// What the scripted policy answers now.
@@ -172,13 +173,16 @@ impl House {
         let health = Health::new(HealthSettings::default(), metrics.clone());
         let cache = waypost_routing::Settings { cache_for: plan.cache_for, ..Default::default() };
         let process = Arc::new(Process {
-            settings: plan.settings,
             generation: ArcSwap::from_pointee(generation),
             router: Router::new(cache, routing_metrics()),
             connector: Connector::new(resolver, health, bound.own, metrics),
             sessions: SessionTable::new(),
             session_ids: SessionIds::new(),
             users: Users::Clear,
+        });
+        let driver = Arc::new(Driver {
+            process: process.clone(),
+            settings: plan.settings,
             metrics: Metrics::default(),
         });
         let entrance = Arc::new(Entrance {
@@ -199,12 +203,11 @@ impl House {
             },
         });
         let listener = Listener::new(socket).unwrap();
-        let serving = process.clone();
         tokio::spawn(async move {
             loop {
                 let accepted = listener.accept().await;
-                let (process, entrance) = (serving.clone(), entrance.clone());
-                tokio::spawn(waypost_login::serve(process, entrance, accepted));
+                let (driver, entrance) = (driver.clone(), entrance.clone());
+                tokio::spawn(waypost_login::serve(driver, entrance, accepted));
             }
         });
         Self { address, process, policy }

@@ -1,0 +1,49 @@
+use std::net::IpAddr;
+
+use arc_swap::ArcSwap;
+use waypost_model::Host;
+use waypost_net::backend::BackendTable;
+use waypost_net::connect::Connector;
+use waypost_net::session::SessionTable;
+use waypost_policy::TargetPatterns;
+use waypost_routing::{Decide, DomainTable, Router};
+
+use crate::{SessionIds, Users};
+
+/// What a reload replaces, as far as sessions are concerned.
+#[derive(Debug)]
+pub struct Generation<P> {
+    /// Which policies serve which domain.
+    pub domains: DomainTable<P>,
+    /// How to speak with the back ends.
+    pub backends: BackendTable,
+}
+
+/// What all sessions share for the life of the process.
+pub struct Process<P: Decide> {
+    /// Policies and back ends as configured now. A session takes them when it has something to ask
+    /// and lets go of them as soon as it has its answer, so that none outlives a reload for long.
+    pub generation: ArcSwap<Generation<P>>,
+    /// From lookups to decisions.
+    pub router: Router,
+    /// From targets to connections.
+    pub connector: Connector,
+    /// Every session there is.
+    pub sessions: SessionTable,
+    /// How sessions are named in the log.
+    pub session_ids: SessionIds,
+    /// How users are named in the log.
+    pub users: Users,
+}
+
+/// The targets that the operator allows a policy to name, as far as a connection is concerned.
+pub trait Grant {
+    /// Whether a connection to `address` may be opened for a target that names `host`.
+    fn allows_resolved(&self, host: &Host, address: &IpAddr) -> bool;
+}
+
+impl Grant for TargetPatterns {
+    fn allows_resolved(&self, host: &Host, address: &IpAddr) -> bool {
+        Self::allows_resolved(self, host, address)
+    }
+}
