@@ -10,5 +10,6 @@ pub mod login;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;
+pub mod smtp;
 
 pub use dialogue::{Back, Front};
