@@ -56,7 +56,7 @@ pub async fn probe(
     };
     let connected = connector.connect(&request).await.map_err(|e| ProbeError(e.to_string()))?;
     let Connected { stream, address, endpoint, reached } = connected;
-    let settings = BackSettings { encryption: endpoint.encryption, client: None };
+    let settings = BackSettings { encryption: endpoint.encryption, ..BackSettings::default() };
     let back = prepare(stream, &endpoint, settings, &mut Some(reached))
         .await
         .map_err(|failure| ProbeError(failure.to_string()))?;

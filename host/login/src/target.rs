@@ -83,7 +83,7 @@ where
         client: &mut Conversation<Front>,
         credential: &Credential,
     ) -> Tried {
-        let ready = self.approach(aim).await;
+        let ready = self.approach(aim, client.dialogue.hello().cloned()).await;
         let Ready { mut back, address, reply_timeout } = match ready {
             Ok(ready) => ready,
             Err(failure) => return Tried::unexposed(failure),
@@ -97,7 +97,11 @@ where
     }
 
     /// Everything before the credential: the last moment to turn to another target.
-    async fn approach(&self, aim: &Aim<'_, P>) -> Result<Ready, TargetFailure> {
+    async fn approach(
+        &self,
+        aim: &Aim<'_, P>,
+        hello: Option<Arc<str>>,
+    ) -> Result<Ready, TargetFailure> {
         let header = Header {
             source: Some(self.client),
             destination: Some(self.local),
@@ -115,7 +119,7 @@ where
         let connected = self.process().connector.connect(&request).await?;
         let Connected { stream, address, endpoint, reached } = connected;
         let mut reached = Some(reached);
-        let settings = self.back_settings(&endpoint);
+        let settings = self.back_settings(&endpoint, hello);
         let result = prepare(stream, &endpoint, settings, &mut reached).await;
         // A server that hangs is connected to by its kernel: only a word from it counts.
         if let (Some(reached), Err(failure)) = (reached, &result)
@@ -126,7 +130,7 @@ where
         Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
     }
 
-    fn back_settings(&self, endpoint: &Endpoint) -> BackSettings {
+    fn back_settings(&self, endpoint: &Endpoint, hello: Option<Arc<str>>) -> BackSettings {
         let tell = endpoint.settings.client_identity == backend::ClientIdentity::Command;
         let client = tell.then(|| ClientIdentity {
             client: self.client,
@@ -134,7 +138,8 @@ where
             session: Arc::from(self.id.to_string()),
             ttl: TTL,
         });
-        BackSettings { encryption: endpoint.encryption, client }
+        let hostname = self.entrance.front.hostname.clone();
+        BackSettings { encryption: endpoint.encryption, client, hostname, hello }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::login::{
     Accepted, Advance, Answer, BackAction, BackFailure, BackSettings, Bye, Credential, FrontAction,
     FrontSettings, SaslResponse,
 };
+use crate::smtp::submission;
 use crate::{imap, pop3};
 
 /// The dialogue with a mail client, from the greeting to the login. [`login`](crate::login) says
@@ -18,6 +19,8 @@ pub enum Front {
     Imap(imap::Front),
     /// POP3.
     Pop3(pop3::Front),
+    /// Submission.
+    Submission(submission::Front),
 }
 
 /// Calls the same method of whichever dialogue it is.
@@ -26,6 +29,7 @@ macro_rules! each {
         match $self {
             Self::Imap($dialogue) => $call,
             Self::Pop3($dialogue) => $call,
+            Self::Submission($dialogue) => $call,
         }
     };
 }
@@ -37,7 +41,8 @@ impl Front {
         match protocol {
             Protocol::Imap => Some(Self::Imap(imap::Front::new(settings))),
             Protocol::Pop3 => Some(Self::Pop3(pop3::Front::new(settings))),
-            Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Webmail => None,
+            Protocol::Submission => Some(Self::Submission(submission::Front::new(settings))),
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Webmail => None,
         }
     }
 
@@ -49,6 +54,15 @@ impl Front {
     /// Looks at what the client has sent and is not consumed yet, and appends the answers.
     pub fn advance(&mut self, input: &[u8], out: &mut Vec<u8>) -> Advance<FrontAction> {
         each!(self, front => front.advance(input, out))
+    }
+
+    /// What the client called itself, where the protocol has it say so: what goes to the back end as
+    /// [`BackSettings::hello`].
+    pub fn hello(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Submission(front) => front.hello(),
+            Self::Imap(_) | Self::Pop3(_) => None,
+        }
     }
 
     /// TLS has begun: what the client said before is forgotten.
@@ -85,6 +99,8 @@ pub enum Back {
     Imap(imap::Back),
     /// POP3.
     Pop3(pop3::Back),
+    /// Submission.
+    Submission(submission::Back),
 }
 
 impl Back {
@@ -94,7 +110,8 @@ impl Back {
         match protocol {
             Protocol::Imap => Some(Self::Imap(imap::Back::new(settings))),
             Protocol::Pop3 => Some(Self::Pop3(pop3::Back::new(settings))),
-            Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Webmail => None,
+            Protocol::Submission => Some(Self::Submission(submission::Back::new(settings))),
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Webmail => None,
         }
     }
 

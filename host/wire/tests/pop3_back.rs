@@ -104,11 +104,11 @@ fn login(credential: Credential) -> Login {
 }
 
 fn plain() -> BackSettings {
-    BackSettings { encryption: Encryption::None, client: None }
+    BackSettings { encryption: Encryption::None, client: None, ..BackSettings::default() }
 }
 
 fn stls() -> BackSettings {
-    BackSettings { encryption: Encryption::Starttls, client: None }
+    BackSettings { encryption: Encryption::Starttls, client: None, ..BackSettings::default() }
 }
 
 fn telling(encryption: Encryption, client: &str) -> BackSettings {
@@ -118,7 +118,7 @@ fn telling(encryption: Encryption, client: &str) -> BackSettings {
         session: Arc::from("s-1"),
         ttl: 7,
     };
-    BackSettings { encryption, client: Some(client) }
+    BackSettings { encryption, client: Some(client), ..BackSettings::default() }
 }
 
 #[track_caller]

@@ -190,6 +190,7 @@ fn read_table(
         max_errors: login.max_errors,
         hostname: hostname.clone(),
         pop3_capabilities: pop3_capabilities(table, protocol_or),
+        ..FrontSettings::default()
     };
     let names = LoginNameRules {
         default_domain,

@@ -46,6 +46,7 @@ fn settings(choice: u8) -> BackSettings {
     BackSettings {
         encryption: if choice & 1 == 0 { Encryption::None } else { Encryption::Starttls },
         client: (choice & 2 != 0).then_some(client),
+        ..BackSettings::default()
     }
 }
 

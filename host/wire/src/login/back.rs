@@ -12,8 +12,25 @@ pub struct BackSettings {
     /// `Implicit`: TLS is up before the first octet. `Starttls`: nothing but the way to TLS is
     /// said before it.
     pub encryption: Encryption,
-    /// What to tell the back end of the client, where it offers to hear it (IMAP ID, POP3 XCLIENT).
+    /// What to tell the back end of the client, where it offers to hear it (IMAP ID, POP3 and
+    /// submission XCLIENT).
     pub client: Option<ClientIdentity>,
+    /// Submission: our own name, for EHLO before TLS and where the client's is of no use.
+    pub hostname: Arc<str>,
+    /// Submission: what the client called itself in EHLO. One that is neither a host name nor an
+    /// address literal is not passed on.
+    pub hello: Option<Arc<str>>,
+}
+
+impl Default for BackSettings {
+    fn default() -> Self {
+        Self {
+            encryption: Encryption::Starttls,
+            client: None,
+            hostname: Arc::from("localhost"),
+            hello: None,
+        }
+    }
 }
 
 /// What a back end that trusts Waypost is told of the client.
@@ -66,6 +83,7 @@ pub struct Accepted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The response code without brackets, in upper case where it has no arguments; printable ASCII.
+    /// Submission: the reply code and, if there is one, the enhanced code, such as `550 5.7.1`.
     pub code: Option<String>,
     /// Its words, printable ASCII; may be empty.
     pub text: String,
@@ -91,6 +109,9 @@ pub enum BackFailure {
     /// It says goodbye, in the greeting or later; its words.
     #[error("the back end says goodbye: {0}")]
     Bye(String),
+    /// Submission: it does not take EHLO; its words.
+    #[error("the back end refuses EHLO: {0}")]
+    Hello(String),
     /// It answers what was not asked yet.
     #[error("the back end answers what it was not asked")]
     EarlyReply,
@@ -136,6 +157,7 @@ impl BackFailure {
         match self {
             Self::Preauth => "preauth",
             Self::Bye(_) => "bye",
+            Self::Hello(_) => "hello",
             Self::EarlyReply => "early-reply",
             Self::Protocol(_) => "protocol",
             Self::TooLong => "too-long",

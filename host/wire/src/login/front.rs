@@ -23,6 +23,9 @@ pub struct FrontSettings {
     pub hostname: Arc<str>,
     /// What POP3's CAPA lists beside what follows from the settings above: TOP, UIDL, …, one line each.
     pub pop3_capabilities: Vec<String>,
+    /// What submission's EHLO lists beside PIPELINING, ENHANCEDSTATUSCODES and what follows from the
+    /// settings above: SIZE, 8BITMIME, …, one line each.
+    pub submission_extensions: Vec<String>,
 }
 
 impl Default for FrontSettings {
@@ -38,6 +41,7 @@ impl Default for FrontSettings {
             pop3_capabilities: ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"]
                 .map(str::to_owned)
                 .to_vec(),
+            submission_extensions: ["SIZE", "8BITMIME"].map(str::to_owned).to_vec(),
         }
     }
 }
@@ -74,6 +78,9 @@ pub enum CloseReason {
     TooLong,
     /// Octets behind STARTTLS or STLS: somebody else may have put them there.
     PlaintextAfterStarttls,
+    /// SMTP: a BDAT that does not say how many octets follow, so that nobody knows where the next
+    /// command begins.
+    LostCount,
     /// A browser that was made to speak to this port (the ALPACA attack).
     Http,
 }
@@ -87,6 +94,7 @@ impl CloseReason {
             Self::TooManyAuthErrors => "too-many-auth-errors",
             Self::TooLong => "too-long",
             Self::PlaintextAfterStarttls => "plaintext-after-starttls",
+            Self::LostCount => "lost-count",
             Self::Http => "http",
         }
     }

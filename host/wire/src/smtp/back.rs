@@ -228,7 +228,7 @@ fn goodbye_begins(input: &[u8]) -> bool {
 }
 
 /// Writes a command.
-fn say(out: &mut Vec<u8>, parts: &[&str]) {
+pub(super) fn say(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }

@@ -2,15 +2,19 @@
 
 mod back;
 mod command;
+pub mod content;
+mod front;
 mod hello;
 mod parameters;
 mod path;
 mod reply;
+pub mod submission;
 mod xclient;
 mod xtext;
 
 pub use back::{Asked, Back, BackAction, BackFailure, BackSettings, Capabilities, Lacks};
 pub use command::{Chunk, CommandError, Mail, Recipient};
+pub use front::{Front, FrontAction, FrontSettings, Hello};
 pub use parameters::{
     Body, EnvelopeId, MailParameters, Notify, OriginalRecipient, ParameterError,
     RecipientParameters, Ret,

@@ -6,11 +6,11 @@ use waypost_wire::login::{BackSettings, Credential};
 use crate::transcript::{Login, back, octets};
 
 pub(crate) fn clear() -> BackSettings {
-    BackSettings { encryption: Encryption::None, client: None }
+    BackSettings { encryption: Encryption::None, client: None, ..BackSettings::default() }
 }
 
 fn starttls() -> BackSettings {
-    BackSettings { encryption: Encryption::Starttls, client: None }
+    BackSettings { encryption: Encryption::Starttls, client: None, ..BackSettings::default() }
 }
 
 pub(crate) fn password(user: &str, authorisation: Option<&str>, password: &str) -> Login {

@@ -13,7 +13,7 @@ fn told() -> BackSettings {
         session: "s\"1\r\n".into(),
         ttl: 6,
     };
-    BackSettings { encryption: Encryption::None, client: Some(client) }
+    BackSettings { encryption: Encryption::None, client: Some(client), ..BackSettings::default() }
 }
 
 fn token(mechanism: Mechanism, message: &str) -> Login {

@@ -15,7 +15,7 @@ fn front(encryption: Encryption) -> Front {
 }
 
 fn back(encryption: Encryption) -> Back {
-    Back::new(BackSettings { encryption, client: None })
+    Back::new(BackSettings { encryption, client: None, ..BackSettings::default() })
 }
 
 fn credential() -> Credential {
