@@ -31,6 +31,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy", waypost_wire::fuzz::proxy),
     ("sasl", waypost_wire::fuzz::sasl),
     ("server_message", waypost_directory::fuzz::server_message),
+    ("smtp_back", waypost_wire::fuzz::smtp_back),
+    ("submission_back", waypost_wire::fuzz::submission_back),
+    ("submission_front", waypost_wire::fuzz::submission_front),
     ("template", template),
     #[cfg(feature = "engine")]
     ("component", waypost_policy::fuzz::component),

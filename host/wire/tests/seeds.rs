@@ -47,3 +47,18 @@ fn pop3_back() {
 fn proxy() {
     replay("proxy", fuzz::proxy);
 }
+
+#[test]
+fn smtp_back() {
+    replay("smtp_back", fuzz::smtp_back);
+}
+
+#[test]
+fn submission_front() {
+    replay("submission_front", fuzz::submission_front);
+}
+
+#[test]
+fn submission_back() {
+    replay("submission_back", fuzz::submission_back);
+}

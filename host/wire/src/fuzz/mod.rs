@@ -7,8 +7,12 @@ mod imap;
 mod pop3;
 mod proxy;
 mod sasl;
+mod smtp_back;
+mod submission;
 
 pub use imap::{imap_back, imap_front};
 pub use pop3::{pop3_back, pop3_front};
 pub use proxy::proxy;
 pub use sasl::sasl;
+pub use smtp_back::smtp_back;
+pub use submission::{submission_back, submission_front};

@@ -107,9 +107,9 @@ impl Back {
         self.capabilities().lacks(parameters)
     }
 
-    /// How many replies are due.
+    /// How many replies are due; none on a connection of which nothing more comes.
     pub fn pending(&self) -> usize {
-        self.transaction.pending()
+        if matches!(self.state, State::Failed(_)) { 0 } else { self.transaction.pending() }
     }
 
     /// Appends MAIL, with those of the `parameters` that the back end knows.
