@@ -49,6 +49,21 @@ fn proxy() {
 }
 
 #[test]
+fn smtp_front() {
+    replay("smtp_front", fuzz::smtp_front);
+}
+
+#[test]
+fn smtp_content() {
+    replay("smtp_content", fuzz::smtp_content);
+}
+
+#[test]
+fn smtp_path() {
+    replay("smtp_path", fuzz::smtp_path);
+}
+
+#[test]
 fn smtp_back() {
     replay("smtp_back", fuzz::smtp_back);
 }

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::parameters::{Offers, number};
+pub(crate) use super::parameters::Offers;
+use super::parameters::number;
 use super::{
     EnhancedCode, ForwardPath, MailParameters, ParameterError, PathError, RecipientParameters,
     Reply, ReversePath,
@@ -18,7 +19,7 @@ const MAX_HELLO: usize = 255;
 /// What the client wants. An argument stands behind the verb and its spaces, and does not end with
 /// one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command<'a> {
+pub(crate) enum Command<'a> {
     /// With what the client calls itself: [`hello`].
     Ehlo(&'a [u8]),
     /// As EHLO.
@@ -94,7 +95,7 @@ pub enum CommandError {
 }
 
 /// Reads a whole line, without its terminator.
-pub(super) fn parse(line: &[u8]) -> Command<'_> {
+pub(crate) fn parse(line: &[u8]) -> Command<'_> {
     if http::is_request(line) {
         return Command::Http;
     }
@@ -142,7 +143,7 @@ pub(super) fn hello(argument: &[u8]) -> Option<&str> {
 
 impl Mail {
     /// Reads MAIL's argument.
-    pub(super) fn parse(argument: &[u8], offers: Offers) -> Result<Self, CommandError> {
+    pub(crate) fn parse(argument: &[u8], offers: Offers) -> Result<Self, CommandError> {
         let path = behind(argument, b"FROM:").ok_or(PathError::Brackets);
         let path = path.and_then(ReversePath::parse).map_err(CommandError::Sender);
         let (sender, parameters) = path?;
@@ -156,7 +157,7 @@ impl Mail {
 
 impl Recipient {
     /// Reads RCPT's argument; `smtputf8` is what MAIL said. A recipient that may relay is refused.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         argument: &[u8],
         offers: Offers,
         smtputf8: bool,

@@ -1,7 +1,7 @@
 //! SMTP and LMTP (RFC 5321, RFC 2033, RFC 6409).
 
 mod back;
-mod command;
+pub(crate) mod command;
 pub mod content;
 mod front;
 mod hello;

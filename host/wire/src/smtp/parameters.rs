@@ -7,7 +7,8 @@ mod parse;
 
 pub use envelope_id::EnvelopeId;
 pub use original::OriginalRecipient;
-pub(super) use parse::{Offers, number};
+pub(crate) use parse::Offers;
+pub(super) use parse::number;
 use thiserror::Error;
 
 use super::{EnhancedCode, Reply};

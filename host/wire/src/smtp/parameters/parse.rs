@@ -5,11 +5,11 @@ use super::{
 
 /// Which extensions a listener offers beside those that all offer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::smtp) struct Offers {
+pub(crate) struct Offers {
     /// SMTPUTF8.
-    pub(in crate::smtp) smtputf8: bool,
+    pub(crate) smtputf8: bool,
     /// DSN: RET, ENVID, NOTIFY, ORCPT.
-    pub(in crate::smtp) dsn: bool,
+    pub(crate) dsn: bool,
 }
 
 impl MailParameters {
