@@ -1,4 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -9,8 +10,10 @@ use waypost_net::backend::BackendTable;
 use waypost_net::connect::{Connected, Connector, Request};
 use waypost_session::Conversation;
 use waypost_wire::Back;
-use waypost_wire::login::BackSettings;
+use waypost_wire::login::{BackSettings, FrontSettings};
 use waypost_wire::proxy::Header;
+use waypost_wire::smtp::Capabilities;
+use waypost_wire::smtp::submission::ALWAYS_OFFERED;
 
 use crate::target::prepare;
 
@@ -29,12 +32,42 @@ pub struct ProbeError(String);
 pub struct Probed {
     /// The address that answered.
     pub address: SocketAddr,
-    /// POP3: the lines of its CAPA (RFC 2449 section 5), which must hold what the front promises.
-    pub capabilities: Vec<String>,
+    offer: Offer,
+}
+
+/// What a back end offers, in protocols whose fronts promise something before it is known which back
+/// end will answer.
+#[derive(Clone, Debug)]
+enum Offer {
+    /// The lines of its CAPA (RFC 2449 section 5).
+    Pop3(Vec<String>),
+    /// Its answer to EHLO.
+    Submission(Capabilities),
+    /// Clients learn it from the back end itself.
+    Unpromised,
+}
+
+impl Probed {
+    /// What a front with these settings promises and the back end does not offer.
+    pub fn missing<'a>(&self, front: &'a FrontSettings) -> Vec<&'a str> {
+        match &self.offer {
+            Offer::Pop3(lines) => {
+                let promised = front.pop3_capabilities.iter().map(String::as_str);
+                promised.filter(|it| !lines.iter().any(|o| o.eq_ignore_ascii_case(it))).collect()
+            }
+            Offer::Submission(capabilities) => {
+                let configured = front.submission_extensions.iter().map(String::as_str);
+                let promised = ALWAYS_OFFERED.into_iter().chain(configured);
+                promised.filter(|extension| !capabilities.cover(extension)).collect()
+            }
+            Offer::Unpromised => Vec::new(),
+        }
+    }
 }
 
 /// Goes as far with a back end as a login does before its credential: connects, encrypts, verifies
-/// the certificate, reads the greeting. For `waypost check`.
+/// the certificate, reads the greeting. `hostname` is our own name, for protocols that want one. For
+/// `waypost check`.
 ///
 /// # Errors
 /// The first thing that a login would stumble over.
@@ -43,6 +76,7 @@ pub async fn probe(
     table: &BackendTable,
     host: &Host,
     protocol: Protocol,
+    hostname: &Arc<str>,
 ) -> Result<Probed, ProbeError> {
     let target = Target { host: host.clone(), port: None, encryption: None, tls_name: None };
     let request = Request {
@@ -56,15 +90,20 @@ pub async fn probe(
     };
     let connected = connector.connect(&request).await.map_err(|e| ProbeError(e.to_string()))?;
     let Connected { stream, address, endpoint, reached } = connected;
-    let settings = BackSettings { encryption: endpoint.encryption, ..BackSettings::default() };
+    let settings = BackSettings {
+        encryption: endpoint.encryption,
+        hostname: hostname.clone(),
+        ..BackSettings::default()
+    };
     let back = prepare(stream, &endpoint, settings, &mut Some(reached))
         .await
         .map_err(|failure| ProbeError(failure.to_string()))?;
-    let capabilities = match protocol {
-        Protocol::Pop3 => capa(back).await?,
-        _ => Vec::new(),
+    let offer = match &back.dialogue {
+        Back::Pop3(_) => Offer::Pop3(capa(back).await?),
+        Back::Submission(submission) => Offer::Submission(submission.capabilities().clone()),
+        Back::Imap(_) => Offer::Unpromised,
     };
-    Ok(Probed { address, capabilities })
+    Ok(Probed { address, offer })
 }
 
 /// Asks a POP3 server for its capabilities.

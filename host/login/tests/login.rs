@@ -1,5 +1,6 @@
 //! What a mail client and the back ends see of one login.
 
+mod submission;
 mod support;
 
 use std::sync::atomic::Ordering;

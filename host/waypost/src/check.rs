@@ -105,19 +105,11 @@ async fn check_back_ends(
         config.listeners.iter().map(|listener| listener.settings.protocol).collect();
     for host in &hosts {
         for protocol in &protocols {
-            let found = probe(&connector, &made.generation.backends, host, *protocol).await;
-            let found = found.map_err(|error| error.to_string()).and_then(|probed| {
-                let missing = missing(config, *protocol, &probed);
-                match missing.as_slice() {
-                    [] => Ok(format!("{} is ready for a login", probed.address)),
-                    missing => Err(format!(
-                        "{} does not offer {}, which clients are promised; take it out of \
-                         pop3-capabilities",
-                        probed.address,
-                        missing.join(", ")
-                    )),
-                }
-            });
+            let (backends, hostname) = (&made.generation.backends, &config.server.hostname);
+            let found = probe(&connector, backends, host, *protocol, hostname).await;
+            let found = found
+                .map_err(|error| error.to_string())
+                .and_then(|probed| compare(config, *protocol, &probed));
             findings.add(&format!("back end {host}, {protocol}"), found);
         }
     }
@@ -127,14 +119,22 @@ async fn check_back_ends(
     Ok(())
 }
 
-/// What the fronts promise before it is known which back end will answer, and this one has not.
-fn missing(config: &Config, protocol: Protocol, probed: &Probed) -> Vec<String> {
-    if protocol != Protocol::Pop3 {
-        return Vec::new();
-    }
+/// Compares with what the fronts promise before it is known which back end will answer.
+fn compare(config: &Config, protocol: Protocol, probed: &Probed) -> Result<String, String> {
     let listeners = config.listeners.iter().filter(|l| l.settings.protocol == protocol);
-    let promised: BTreeSet<&String> =
-        listeners.flat_map(|listener| &listener.front.pop3_capabilities).collect();
-    let offered = |line: &String| probed.capabilities.iter().any(|o| o.eq_ignore_ascii_case(line));
-    promised.into_iter().filter(|line| !offered(line)).cloned().collect()
+    let missing: BTreeSet<&str> =
+        listeners.flat_map(|listener| probed.missing(&listener.front)).collect();
+    if missing.is_empty() {
+        return Ok(format!("{} is ready for a login", probed.address));
+    }
+    let missing: Vec<&str> = missing.into_iter().collect();
+    let setting = match protocol {
+        Protocol::Submission => "submission-extensions",
+        _ => "pop3-capabilities",
+    };
+    Err(format!(
+        "{} does not offer {}, which clients are promised; see {setting}",
+        probed.address,
+        missing.join(", ")
+    ))
 }

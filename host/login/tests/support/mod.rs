@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use waypost_login::{Driver, Entrance, Metrics, Settings};
@@ -43,6 +43,8 @@ pub(crate) struct Scripted {
     grant: Arc<Loopback>,
     pub(crate) script: ArcSwap<Script>,
     pub(crate) asked: AtomicUsize,
+    /// What was known of the client who was asked about last.
+    pub(crate) context: ArcSwapOption<Context>,
 }
 
 /// Grants 127.0.0.0/8 but 127.0.0.99.
@@ -70,7 +72,8 @@ impl Decide for Scripted {
         &self.grant
     }
 
-    async fn decide(&self, _: Arc<Lookup>, _: Arc<Context>, _: bool) -> Consultation {
+    async fn decide(&self, _: Arc<Lookup>, context: Arc<Context>, _: bool) -> Consultation {
+        self.context.store(Some(context));
         self.asked.fetch_add(1, Ordering::Relaxed);
         let decision = match &**self.script.load() {
             Script::To(hosts) => Ok(Decision::Route(Arc::new(Route {
@@ -99,15 +102,17 @@ fn target(address: &SocketAddr) -> Target {
     }
 }
 
-/// A Waypost around the driver: one IMAP listener, one scripted policy for `a.test`.
+/// A Waypost around the driver: one listener, one scripted policy for `a.test`.
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) process: Arc<Process<Scripted>>,
     pub(crate) policy: Arc<Scripted>,
+    greeting: &'static str,
 }
 
 /// What a test may set.
 pub(crate) struct Plan {
+    pub(crate) protocol: Protocol,
     pub(crate) settings: Settings,
     pub(crate) backend: BackendSettings,
     pub(crate) max_connections_per_user: Option<u32>,
@@ -128,6 +133,7 @@ impl Default for Plan {
             ..BackendSettings::new(Protocol::Imap)
         };
         Self {
+            protocol: Protocol::Imap,
             settings,
             backend,
             max_connections_per_user: None,
@@ -147,13 +153,14 @@ impl House {
             grant: Arc::new(Loopback),
             script: ArcSwap::from_pointee(script),
             asked: AtomicUsize::new(0),
+            context: ArcSwapOption::empty(),
         });
         let limits = Limits::new(1000);
         let metrics = waypost_net::Metrics::default();
         let listener = ListenerSettings {
             bind: vec!["127.0.0.1:0".parse().unwrap()],
             max_connections_per_user: plan.max_connections_per_user,
-            ..ListenerSettings::new("imap", Protocol::Imap, Encryption::None)
+            ..ListenerSettings::new("door", plan.protocol, Encryption::None)
         };
         let one = NonZeroUsize::MIN;
         let bound = bind(&[Arc::new(listener)], one, Inherited::default(), &limits, &metrics);
@@ -187,14 +194,15 @@ impl House {
         });
         let entrance = Arc::new(Entrance {
             kind: Arc::new(SessionKind {
-                listener: Arc::from("imap"),
-                protocol: Protocol::Imap,
+                listener: Arc::from("door"),
+                protocol: plan.protocol,
                 idle_limit: Duration::from_secs(1860),
             }),
             acceptor: None,
             front: Arc::new(FrontSettings {
                 encryption: Encryption::None,
                 allow_plaintext: true,
+                hostname: Arc::from("mx.test"),
                 ..FrontSettings::default()
             }),
             names: LoginNameRules {
@@ -210,7 +218,8 @@ impl House {
                 tokio::spawn(waypost_login::serve(driver, entrance, accepted));
             }
         });
-        Self { address, process, policy }
+        let greeting = if plan.protocol == Protocol::Imap { "* OK" } else { "220 mx.test" };
+        Self { address, process, policy, greeting }
     }
 
     /// From now on the policy answers this.
@@ -223,7 +232,7 @@ impl House {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let mut client = Client { stream, unread: String::new() };
         let greeting = client.line().await;
-        assert!(greeting.starts_with("* OK"), "{greeting}");
+        assert!(greeting.starts_with(self.greeting), "{greeting}");
         client
     }
 
@@ -265,6 +274,15 @@ impl Client {
                 Ok(length) => self.unread += std::str::from_utf8(&buffer[..length]).unwrap(),
             }
         }
+    }
+
+    /// The next reply, in a protocol whose replies go on while a hyphen follows their code.
+    pub(crate) async fn reply(&mut self) -> String {
+        let mut reply = self.line().await;
+        while reply.lines().last().is_some_and(|line| line.get(3..4) == Some("-")) {
+            reply += &self.line().await;
+        }
+        reply
     }
 
     /// The reply with this tag, what comes before it left out.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use waypost_model::Encryption;
 
-use super::text;
+use super::{ALWAYS_OFFERED, text};
 use crate::line::{self, Taken};
 use crate::login::{
     Accepted, Advance, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings, Mechanism,
@@ -216,8 +216,7 @@ impl Front {
             lines.push('\n');
             words.iter().for_each(|word| lines.push_str(word));
         };
-        offer(&["PIPELINING"]);
-        offer(&["ENHANCEDSTATUSCODES"]);
+        ALWAYS_OFFERED.iter().for_each(|extension| offer(&[extension]));
         self.settings.submission_extensions.iter().for_each(|extension| offer(&[extension]));
         if self.offers_starttls() {
             offer(&["STARTTLS"]);
