@@ -4,7 +4,8 @@ use std::str::FromStr;
 use super::ParameterError;
 use crate::smtp::xtext;
 
-/// The longest value of ENVID, in octets as it is encoded (RFC 3461 section 4.4).
+/// The longest value of ENVID, in octets as it is encoded (RFC 3461 section 4.4): as the client
+/// encodes it, and as it is written here, which may take more.
 const MAX_ENCODED: usize = 100;
 
 /// What the sender calls a transaction: printable ASCII, 1 to 100 octets.
@@ -24,7 +25,8 @@ impl EnvelopeId {
             Some(value).filter(|value| value.len() <= MAX_ENCODED).and_then(xtext::decode)?;
         let text = String::from_utf8(meant).ok()?;
         let printable = text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
-        (printable && !text.is_empty()).then_some(Self(text))
+        let id = Some(Self(text)).filter(|id| printable && !id.0.is_empty());
+        id.filter(|id| id.to_string().len() <= MAX_ENCODED)
     }
 }
 

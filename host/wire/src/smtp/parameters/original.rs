@@ -4,7 +4,8 @@ use std::str::FromStr;
 use super::ParameterError;
 use crate::smtp::xtext;
 
-/// The longest value of ORCPT, in octets as it is encoded (RFC 3461 section 4.2).
+/// The longest value of ORCPT, in octets as it is encoded (RFC 3461 section 4.2): as the client
+/// encodes it, and as it is written here, which may take more.
 const MAX_ENCODED: usize = 500;
 /// The type of addresses whose value is not xtext (RFC 6533 section 3).
 const UTF_8: &str = "utf-8";
@@ -47,7 +48,8 @@ impl OriginalRecipient {
         if address.is_empty() || address.contains(char::is_control) {
             return None;
         }
-        Some(Self { address_type: address_type.to_owned(), address })
+        let original = Self { address_type: address_type.to_owned(), address };
+        Some(original).filter(|original| original.to_string().len() <= MAX_ENCODED)
     }
 }
 
