@@ -1,0 +1,74 @@
+//! Back ends that have not answered when their client was: they are heard to the end, so that what
+//! they have accepted is not sent to them again.
+
+use std::sync::Arc;
+
+use crate::delivering::{Delivering, Task};
+use crate::fail_point::{FailPoint, FailPoints};
+use crate::outcome::Outcome;
+use crate::queue::{Message, Queue};
+
+/// Hears what is left of a delivery in a task of its own, and writes it into the message's record.
+pub(crate) fn hear(
+    queue: Arc<Queue>,
+    mut delivering: Delivering,
+    message: Arc<Message>,
+    news: Vec<(Vec<usize>, Outcome)>,
+) {
+    if delivering.delivery.is_finished() && news.is_empty() {
+        return;
+    }
+    let guard = Hearing::new(&queue, message);
+    let fail_points = delivering.fail_points().clone();
+    tokio::spawn(async move {
+        for (recipients, outcome) in news {
+            write(&queue, &fail_points, &guard.message, &recipients, &outcome).await;
+        }
+        loop {
+            match delivering.next(None, None).await {
+                Task::Update { recipients, outcome } => {
+                    write(&queue, &fail_points, &guard.message, &recipients, &outcome).await;
+                }
+                Task::Finished => break,
+                // The client has been answered.
+                _ => {}
+            }
+        }
+        for connection in delivering.take_connections() {
+            connection.quit().await;
+        }
+    });
+}
+
+async fn write(
+    queue: &Queue,
+    fail_points: &FailPoints,
+    message: &Message,
+    recipients: &[usize],
+    outcome: &Outcome,
+) {
+    fail_points.pass(FailPoint::BeforeUpdate).await;
+    queue.settle(message, recipients, outcome).await;
+    fail_points.pass(FailPoint::AfterUpdate).await;
+}
+
+/// That a message is being heard.
+struct Hearing {
+    message: Arc<Message>,
+    queue: Arc<Queue>,
+}
+
+impl Hearing {
+    fn new(queue: &Arc<Queue>, message: Arc<Message>) -> Self {
+        message.heard();
+        queue.metrics().late_legs().inc();
+        Self { message, queue: queue.clone() }
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.message.unheard();
+        self.queue.metrics().late_legs().dec();
+    }
+}
