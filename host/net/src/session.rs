@@ -30,8 +30,9 @@ pub struct SessionKind {
     pub listener: Arc<str>,
     /// The listener's protocol.
     pub protocol: Protocol,
-    /// How long a session may be silent in both directions. BEHAVIOUR demands at least 31 minutes
-    /// for IMAP (RFC 9051 section 5.4), 10 for POP3 (RFC 1939 section 3).
+    /// How long a session may be silent in both directions. Clients count on 30 minutes for IMAP
+    /// (RFC 9051 section 5.4), 10 for POP3 (RFC 1939 section 3), 5 for submission (RFC 5321 section
+    /// 4.5.3.2.7).
     pub idle_limit: Duration,
 }
 

@@ -5,8 +5,8 @@ use waypost_model::Protocol;
 
 /// The front door of a mail cluster.
 ///
-/// Waypost accepts IMAP and POP3, asks a policy where the user's mailbox lives, and takes the
-/// session there.
+/// Waypost accepts IMAP, POP3 and submission, asks a policy where the user's mailbox lives, and
+/// takes the session there.
 #[derive(Debug, Parser)]
 #[command(name = "waypost", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -69,6 +69,7 @@ pub(crate) struct RouteArgs {
 pub(crate) enum FrontProtocol {
     Imap,
     Pop3,
+    Submission,
 }
 
 impl From<FrontProtocol> for Protocol {
@@ -76,6 +77,7 @@ impl From<FrontProtocol> for Protocol {
         match protocol {
             FrontProtocol::Imap => Self::Imap,
             FrontProtocol::Pop3 => Self::Pop3,
+            FrontProtocol::Submission => Self::Submission,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The mail protocols without I/O: lines, literals, SASL, IMAP, POP3 and the PROXY header.
+//! The mail protocols without I/O: lines, literals, SASL, IMAP, POP3, SMTP and the PROXY header.
 
 mod dialogue;
 #[doc(hidden)]
