@@ -338,6 +338,13 @@ fn octets_behind_the_agreement_to_start_tls_fail_the_target() {
     assert_eq!(back.advance(b"220 go\r\n", &mut Vec::new()).action, BackAction::StartTls);
     assert_eq!(back.advance(b"", &mut Vec::new()).action, BackAction::Read);
     assert_eq!(back.advance(b"2", &mut Vec::new()).action, failed);
+
+    // Nor may anything be there over TLS before EHLO was said.
+    let mut back = started();
+    assert_eq!(back.advance(b"220 go\r\n", &mut Vec::new()).action, BackAction::StartTls);
+    back.tls_started();
+    let failed = BackAction::Failed(BackFailure::Unasked);
+    assert_eq!(back.advance(b"250 mx\r\n", &mut Vec::new()).action, failed);
 }
 
 #[test]
@@ -358,6 +365,15 @@ fn xclient_and_a_new_beginning_behind_it() {
         &["220 mx\r\n", offered, "220 mx\r\n", "501 your name\r\n", "250 mx\r\n"],
         &format!(
             "EHLO mx.test\n{told}\nEHLO ann.test\nEHLO mx.test\n[ready]\nMAIL FROM:<ann@a.test>\n"
+        ),
+    );
+    // What was offered before it counts no more.
+    session(
+        &telling(),
+        &["220 mx\r\n", offered, "220 mx\r\n", "502 what?\r\n", "502 what?\r\n", "250 mx\r\n"],
+        &format!(
+            "EHLO mx.test\n{told}\nEHLO ann.test\nEHLO mx.test\nHELO mx.test\n[ready]\n\
+             MAIL FROM:<ann@a.test>\n"
         ),
     );
     session(

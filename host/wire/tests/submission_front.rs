@@ -249,7 +249,8 @@ fn what_the_client_calls_itself_is_kept_until_it_says_otherwise() {
     for (said, expected) in [
         ("EHLO [192.0.2.1]\r\n", Some("[192.0.2.1]")),
         ("EHLO Ann's PC\r\n", Some("Ann's")),
-        ("EHLO\r\n", Some("Ann's")),
+        ("EHLO m\u{fc}ller\r\n", Some("m\u{fc}ller")),
+        ("EHLO\r\n", Some("m\u{fc}ller")),
         ("HELO ann.test\r\n", None),
         ("EHLO ann.test\r\n", Some("ann.test")),
     ] {
@@ -432,8 +433,8 @@ fn octets_that_no_command_holds() {
     session(
         settings(),
         &[],
-        &["EHLO m\u{fc}ller\r\nNOOP \0\r\nNO\rOP\r\n"],
-        &"500 5.5.2 A command is printable ASCII.\n".repeat(3),
+        &["HELP m\u{fc}ller\r\nNOOP \0\r\nNO\rOP\r\nEHLO \0m\u{fc}ller\r\n"],
+        &"500 5.5.2 A command is printable ASCII.\n".repeat(4),
     );
 }
 

@@ -83,7 +83,8 @@ impl Front {
         self.say_hostname(220, " ESMTP ready", out);
     }
 
-    /// What the client called itself in EHLO, without spaces and control characters.
+    /// What the client called itself in EHLO, up to the first space; without ASCII control
+    /// characters.
     pub fn hello(&self) -> Option<&Arc<str>> {
         match &self.hello {
             Hello::Ehlo(name) => Some(name),
@@ -171,7 +172,13 @@ impl Front {
         match std::mem::replace(&mut self.state, State::Command) {
             State::Exchange(exchange) => self.take_message(exchange, line, out),
             State::Challenged => self.take_response(line),
-            _ => self.take_command(command::parse(line), last, out),
+            _ => {
+                let command = match command::parse(line) {
+                    Command::Octets => ehlo_of_a_machine(line).unwrap_or(Command::Octets),
+                    command => command,
+                };
+                self.take_command(command, last, out)
+            }
         }
     }
 
@@ -207,10 +214,10 @@ impl Front {
     /// A name of any form is taken: mail clients have many (RFC 5321 section 4.1.4).
     fn ehlo(&mut self, name: &[u8], out: &mut Vec<u8>) -> FrontAction {
         let name = name.split(|&octet| octet == b' ').next().unwrap_or_default();
-        let Some(name) = str::from_utf8(name).ok().filter(|name| !name.is_empty()) else {
+        if name.is_empty() {
             return self.error(command::NO_HELLO, out);
-        };
-        self.hello = Hello::Ehlo(Arc::from(name));
+        }
+        self.hello = Hello::Ehlo(Arc::from(String::from_utf8_lossy(name)));
         let mut lines = String::from(&*self.settings.hostname);
         let mut offer = |words: &[&str]| {
             lines.push('\n');
@@ -386,6 +393,14 @@ impl Front {
         let text = format!("{}{behind}", self.settings.hostname);
         Reply::worded(code, None, &text).write(false, out);
     }
+}
+
+/// EHLO with what somebody has named their computer, in whatever letters: mail clients say it, and
+/// nobody is helped by sending them away.
+fn ehlo_of_a_machine(line: &[u8]) -> Option<Command<'_>> {
+    let (verb, name) = line.split_at_checked(b"EHLO ".len())?;
+    let is_ehlo = verb.eq_ignore_ascii_case(b"EHLO ");
+    (is_ehlo && !name.iter().any(u8::is_ascii_control)).then_some(Command::Ehlo(name))
 }
 
 /// Whether the line at the start of `input` may hold an initial response. The answer does not
