@@ -282,13 +282,13 @@ impl Work {
         }
         if self.promised {
             // The record may come back after a crash, so it must say that the message is over.
-            if let Some(record) = &self.record {
-                record.revoke(&Content {
-                    state: State::Removed,
-                    sequence: 2,
-                    copy_length: length,
-                    record: &[],
-                })?;
+            let content =
+                Content { state: State::Removed, sequence: 2, copy_length: length, record: &[] };
+            let revoked = self.record.as_ref().map(|record| record.revoke(&content));
+            if revoked.is_none_or(|revoked| revoked.is_err()) {
+                // Or it must be certain that it does not.
+                files.remove(Name::record(id))?;
+                files.sync_folder()?;
             }
             names.push(Name::record(id));
         }

@@ -32,12 +32,14 @@ struct Work {
     /// Whether a write or a sync has failed, so that nobody knows which record the disk has. The
     /// next one is then written to a new file.
     suspect: bool,
+    /// Whether the record's name was taken away and that could not be made durable.
+    unnamed: bool,
     removed: bool,
 }
 
 impl Kept {
     pub(crate) fn new(inner: &Arc<Inner>, id: Id, length: u64, place: Place) -> Self {
-        let work = Work { place, suspect: false, removed: false };
+        let work = Work { place, suspect: false, unnamed: false, removed: false };
         let (work, sequence) = (Arc::new(Mutex::new(work)), place.sequence);
         Self { inner: inner.clone(), id, length, work, sequence }
     }
@@ -175,13 +177,29 @@ impl Work {
         Ok(())
     }
 
+    /// Removes the message without a mark, where that cannot be written: a file system that writes
+    /// everything to a new place may be too full for the mark, though a removal gives space back.
+    fn unname(&mut self, inner: &Inner, id: Id) -> Result<(), Error> {
+        self.suspect = true;
+        if std::mem::replace(&mut self.unnamed, true) {
+            // A sync that succeeds now would say nothing about the removal before the one that
+            // failed. A new file may take the name and be marked.
+            return Err(Error::Gone);
+        }
+        inner.files.remove(Name::record(id))?;
+        inner.files.sync_folder()
+    }
+
     /// Marks the message as removed, and removes its files when that is durable: whichever of them
     /// a crash brings back, the start knows that they are worth nothing.
     fn remove(&mut self, inner: &Inner, id: Id, content: &Content<'_>) -> Result<(), Error> {
         if self.removed {
             return Ok(());
         }
-        self.update(inner, id, content)?;
+        if let Err(error) = self.update(inner, id, content) {
+            tracing::debug!(target: "waypost::spool", %id, %error, "removed by name alone");
+            self.unname(inner, id).map_err(|_| error)?;
+        }
         self.removed = true;
         inner.ledger.forget(id);
         remove_files(&inner.files, id);

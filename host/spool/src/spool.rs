@@ -13,7 +13,7 @@ use crate::kept::Kept;
 use crate::ledger::{Attempt, Ledger, Usage};
 use crate::metrics::Metrics;
 use crate::recovery::{self, Finding};
-use crate::slot;
+use crate::slot::{self, MAX_RECORD};
 use crate::storage::{Folder, LockError, Storage};
 use crate::threads::Threads;
 
@@ -119,7 +119,7 @@ impl Spool {
         copy_bytes: u64,
         record_bytes: usize,
     ) -> Result<Reservation, Error> {
-        let slot_bytes = slot::slot_bytes(record_bytes);
+        let slot_bytes = slot::slot_bytes(record_bytes.min(MAX_RECORD));
         let bytes = message_bytes(copy_bytes, slot_bytes);
         let attempt = self.inner.ledger.reserve(bytes)?;
         let space = match attempt {

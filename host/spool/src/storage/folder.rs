@@ -49,7 +49,7 @@ impl Folder {
         // A folder that a crash may take away would take everything along. Who made it earlier may
         // have had no time to sync it; where we may not, it has been there for longer.
         match sync_parent(path) {
-            Err(errno) if made => return Err(failed(path, "sync the parent of", errno)),
+            Err(errno) if made => Err(failed(path, "sync the parent of", errno)),
             _ => Ok(folder),
         }
     }

@@ -177,3 +177,34 @@ fn on_small_file_system(folder: &Path) {
         keep(&opened.spool, &octets(5_000), b"record").await.unwrap();
     });
 }
+
+#[test]
+fn a_message_that_cannot_be_marked_as_removed_is_removed_nevertheless() {
+    let disk = Simulated::new();
+    block_on(async {
+        let mut opened = open_disk(&disk);
+        let mut kept = keep(&opened.spool, b"copy", b"record").await.unwrap();
+        // A file system that writes everything to a new place, and has none.
+        disk.fail(Operation::Write, 1);
+        kept.remove().await.unwrap();
+        assert_eq!(disk.names(), [""; 0]);
+        assert_eq!(opened.spool.usage().bytes, 0);
+
+        // If that is not certain to last either, it is no success, and not the end.
+        let mut kept = keep(&opened.spool, b"copy", b"record").await.unwrap();
+        disk.fail(Operation::Write, 1);
+        disk.fail(Operation::SyncFolder, 1);
+        let error = kept.remove().await.unwrap_err();
+        assert!(matches!(error, Error::Io { operation: Operation::Write, .. }), "{error}");
+        for survivor in disk.survivors(20) {
+            opened = open_disk(&survivor);
+            assert!(opened.findings.is_empty(), "{:?}", opened.findings);
+        }
+        kept.remove().await.unwrap();
+        for survivor in disk.survivors(20) {
+            opened = open_disk(&survivor);
+            assert!(opened.findings.is_empty() && opened.messages.is_empty(), "{opened:?}");
+            assert_eq!(survivor.names(), [""; 0]);
+        }
+    });
+}

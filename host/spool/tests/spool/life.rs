@@ -283,3 +283,18 @@ fn metrics_say_what_there_is_and_what_failed() {
     encode(&mut text, &registry).unwrap();
     assert!(text.contains("waypost_spool_oldest_age_seconds 0\n"), "a clock that was set back");
 }
+
+#[test]
+fn a_record_may_be_as_long_as_a_record_may_be() {
+    let disk = Simulated::new();
+    block_on(async {
+        let spool = open_disk(&disk).spool;
+        let draft = spool.begin(Id::generate(), spool.reserve(1, usize::MAX / 4).await.unwrap());
+        let mut kept = draft.keep(vec![1; MAX_RECORD]).await.unwrap();
+        kept.update(vec![2; MAX_RECORD]).await.unwrap();
+        drop((kept, spool));
+        let opened = open_disk(&disk);
+        assert!(opened.findings.is_empty(), "{:?}", opened.findings);
+        assert_eq!(opened.messages[0].record, vec![2; MAX_RECORD]);
+    });
+}
