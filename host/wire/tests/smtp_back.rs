@@ -462,6 +462,12 @@ fn capabilities_are_read() {
     let covers = |extension: &str| offered.cover(extension);
     assert!(covers("dsn") && covers("SIZE") && covers("SIZE 52428800") && covers("AUTH PLAIN"));
     assert!(!covers("8BITMIME") && !covers("AUTH CRAM-MD5") && !covers("AUTHX"));
+    // The first line is the server's name, whatever it looks like.
+    let mut back = Back::new(plain());
+    back.advance(b"220 dsn\r\n", &mut Vec::new());
+    assert_eq!(back.advance(b"250 DSN\r\n", &mut Vec::new()).action, BackAction::Ready);
+    assert!(!back.capabilities().dsn);
+
     let small = ready(plain(), "250 SIZE 1000\r\n");
     let covers = |extension: &str| small.capabilities().cover(extension);
     assert!(covers("SIZE 1000") && !covers("SIZE 1001") && !covers("SIZE"));
@@ -486,6 +492,19 @@ fn a_goodbye_ends_the_connection_at_any_time() {
         BackAction::Failed(BackFailure::Goodbye(goodbye))
     );
     assert!(out.is_empty());
+}
+
+#[test]
+fn behind_the_answer_to_quit_nothing_counts() {
+    let mut back = ready(plain(), "250 HELP\r\n");
+    let mut out = Vec::new();
+    back.quit(&mut out);
+    assert!(matches!(back.advance(b"221 bye\r\n", &mut out).action, BackAction::Reply(..)));
+    for rest in [&b""[..], b"250 Ok\r\n", b"421 bye\r\n"] {
+        let advance = back.advance(rest, &mut out);
+        assert_eq!((advance.consumed, advance.action), (0, BackAction::Read));
+    }
+    assert_eq!(out, b"QUIT\r\n");
 }
 
 #[test]
