@@ -1,7 +1,5 @@
 //! Futures are dropped half-way: nothing breaks, and nothing stays that nobody was told of.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 

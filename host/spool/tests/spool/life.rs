@@ -1,7 +1,5 @@
 //! The life of messages when nothing goes wrong, and what is asked for wrongly.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::encoding::text::encode;

@@ -1,7 +1,5 @@
 //! Copies are read while they are written, by several at once, and afterwards.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use proptest::prelude::*;
 use waypost_spool::simulated::Simulated;
 use waypost_spool::{Error, Id, MAX_READ};

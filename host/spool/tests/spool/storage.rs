@@ -1,7 +1,5 @@
 //! The simulated disk loses what may be lost, and nothing else.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 

@@ -65,8 +65,14 @@ pub(crate) struct Gate {
 }
 
 struct GateState {
-    /// What to stop at, whom to tell, and for whom to wait.
-    stop: Mutex<Option<(Operation, mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+    stop: Mutex<Option<Barrier>>,
+}
+
+/// What to stop at, whom to tell, and for whom to wait.
+struct Barrier {
+    operation: Operation,
+    tell: mpsc::Sender<()>,
+    wait: mpsc::Receiver<()>,
 }
 
 /// The other end of a [`Gate`].
@@ -92,7 +98,7 @@ impl Keeper {
     pub(crate) fn stop_at(&self, operation: Operation) -> Stop {
         let (tell, reached) = mpsc::channel();
         let (go_on, wait) = mpsc::channel();
-        *self.state.stop.lock() = Some((operation, tell, wait));
+        *self.state.stop.lock() = Some(Barrier { operation, tell, wait });
         Stop { reached, go_on }
     }
 }
@@ -109,11 +115,11 @@ impl Stop {
 
 impl GateState {
     fn pass(&self, operation: Operation) {
-        let stop = self.stop.lock().take_if(|(stopped, ..)| *stopped == operation);
-        if let Some((_, tell, wait)) = stop {
-            tell.send(()).unwrap();
+        let barrier = self.stop.lock().take_if(|barrier| barrier.operation == operation);
+        if let Some(barrier) = barrier {
+            barrier.tell.send(()).unwrap();
             // Whoever stopped it may have gone.
-            let _ = wait.recv();
+            let _ = barrier.wait.recv();
         }
     }
 }
