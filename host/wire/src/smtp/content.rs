@@ -11,10 +11,17 @@ mod header;
 mod newlines;
 mod scan;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
 pub use newlines::Normalizer;
 pub use scan::{Found, Scan};
+
+/// Finds the dots that start a line; made once, since a message may be made of such lines.
+static LINE_DOT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n."));
 
 /// Where in a line the octets so far have come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +53,7 @@ impl Place {
         match (self, octets) {
             (Self::Start, [b'.', ..]) => Some(0),
             (Self::BehindCr, [b'\n', b'.', ..]) => Some(1),
-            _ => memchr::memmem::find(octets, b"\r\n.").map(|place| place.saturating_add(2)),
+            _ => LINE_DOT.find(octets).map(|place| place.saturating_add(2)),
         }
     }
 }

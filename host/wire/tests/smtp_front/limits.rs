@@ -165,6 +165,26 @@ fn answers_that_nobody_asked_for_say_nothing() {
 }
 
 #[test]
+fn recipients_that_the_driver_forgets_are_told_to_come_again() {
+    let mut front = Front::new(lmtp().into());
+    let mut out = Vec::new();
+    say(&mut front, "LHLO client.test\r\n", &mut out);
+    assert!(matches!(say(&mut front, "MAIL FROM:<a@a.test>\r\n", &mut out), FrontAction::Mail(_)));
+    front.reply(&reply("250 2.1.0 Ok"), &mut out);
+    for line in ["RCPT TO:<b@b.test>\r\n", "RCPT TO:<c@b.test>\r\n"] {
+        assert!(matches!(say(&mut front, line, &mut out), FrontAction::Recipient(_)));
+        front.reply(&reply("250 2.1.5 Ok"), &mut out);
+    }
+    assert_eq!(say(&mut front, "DATA\r\n", &mut out), FrontAction::Data);
+    front.go_ahead(&mut out);
+    assert_eq!(say(&mut front, ".\r\n", &mut out), FrontAction::ContentEnd);
+    out.clear();
+    front.replies([&reply("250 2.0.0 Ok")], &mut out);
+    let later = "451 4.3.0 Temporarily unavailable, try again later.";
+    assert_eq!(String::from_utf8(out).unwrap(), format!("250 2.0.0 Ok\r\n{later}\r\n"));
+}
+
+#[test]
 fn closed_is_closed() {
     let mut front = Front::new(smtp().into());
     let mut out = Vec::new();

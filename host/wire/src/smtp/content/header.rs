@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 const RECEIVED: &[u8] = b"received";
+/// The longest name of a field (RFC 5322 section 2.1.1).
+const MAX_NAME: usize = 998;
 /// The longest word of a `Received` field that is looked at; no host name is longer.
 const MAX_WORD: usize = 256;
 
@@ -119,7 +121,7 @@ impl Header {
             b':' if len > 0 => self.field(is_received),
             b' ' | b'\t' if len > 0 => State::NameEnd { received: is_received },
             b':' => State::Over,
-            _ if octet.is_ascii_graphic() => State::Name {
+            _ if octet.is_ascii_graphic() && len < MAX_NAME => State::Name {
                 len: len.saturating_add(1),
                 received: received && RECEIVED.get(len) == Some(&octet.to_ascii_lowercase()),
             },

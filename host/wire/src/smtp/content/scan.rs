@@ -74,18 +74,28 @@ impl Scan {
     }
 
     fn newlines(&mut self, piece: &[u8]) {
-        let mut start = 0;
-        for newline in memchr::memchr2_iter(b'\r', b'\n', piece) {
-            let plain = piece.get(start..newline).unwrap_or_default();
-            start = newline.saturating_add(1);
+        let mut rest = piece;
+        while let Some(place) = memchr::memchr2(b'\r', b'\n', rest) {
+            let (plain, newline) = rest.split_at(place);
             self.inside(plain);
-            if piece.get(newline) == Some(&b'\n') {
-                self.line_feed();
-            } else {
-                self.carriage_return();
-            }
+            rest = match newline {
+                [b'\r', b'\n', behind @ ..] => {
+                    self.found.bare_cr |= self.place == Place::BehindCr;
+                    self.line_end();
+                    behind
+                }
+                [b'\r', behind @ ..] => {
+                    self.carriage_return();
+                    behind
+                }
+                [_, behind @ ..] => {
+                    self.line_feed();
+                    behind
+                }
+                [] => newline,
+            };
         }
-        self.inside(piece.get(start..).unwrap_or_default());
+        self.inside(rest);
     }
 
     fn inside(&mut self, plain: &[u8]) {
@@ -105,13 +115,17 @@ impl Scan {
 
     fn line_feed(&mut self) {
         if self.place == Place::BehindCr {
-            self.place = Place::Start;
-            self.line = 0;
+            self.line_end();
         } else {
             self.found.bare_lf = true;
             self.place = Place::Inside;
             self.grow(1);
         }
+    }
+
+    fn line_end(&mut self) {
+        self.place = Place::Start;
+        self.line = 0;
     }
 
     fn grow(&mut self, octets: u64) {

@@ -219,6 +219,15 @@ fn received_fields_are_counted() {
 }
 
 #[test]
+fn a_header_is_made_of_fields() {
+    let received = |name: usize| {
+        let header = format!("{}: a\r\nReceived: b\r\n", "x".repeat(name));
+        scan([header.as_bytes()]).received
+    };
+    assert_eq!((received(998), received(999)), (1, 0));
+}
+
+#[test]
 fn a_word_without_end_takes_no_memory() {
     let mut scan = Scan::new("mx.example.test".into());
     scan.push(b"Received: by ");
