@@ -9,7 +9,7 @@ use waypost_net::stream::Stream;
 use waypost_net::tls::Acceptor;
 use waypost_session::UpgradeError;
 use waypost_wire::login::{Advance, Bye, CloseReason};
-use waypost_wire::smtp::{Chunk, Front, FrontAction, Mail, Recipient, Reply};
+use waypost_wire::smtp::{Front, FrontAction, Mail, Recipient, Reply};
 
 use crate::link::Link;
 use crate::scrutiny::Scrutiny;
@@ -34,7 +34,7 @@ pub(crate) enum Wish {
     Mail(Mail),
     Recipient(Recipient),
     Data,
-    Chunk(Chunk),
+    Chunk,
     Reset,
     Close(CloseReason),
 }
@@ -66,8 +66,9 @@ impl Client {
         self.link.stream.is_encrypted()
     }
 
-    pub(crate) fn stream(&self) -> &Stream {
-        &self.link.stream
+    /// How, where it is.
+    pub(crate) fn cipher_suite(&self) -> Option<&'static str> {
+        self.link.stream.tls().map(|tls| tls.cipher_suite().unwrap_or("unknown"))
     }
 
     /// Greets.
@@ -109,7 +110,7 @@ impl Client {
                 FrontAction::Mail(mail) => Some(Wish::Mail(mail)),
                 FrontAction::Recipient(recipient) => Some(Wish::Recipient(recipient)),
                 FrontAction::Data => Some(Wish::Data),
-                FrontAction::Chunk(chunk) => Some(Wish::Chunk(chunk)),
+                FrontAction::Chunk(_) => Some(Wish::Chunk),
                 FrontAction::Reset => Some(Wish::Reset),
                 FrontAction::Close(reason) => Some(Wish::Close(reason)),
                 // Of a message that nobody has let it send there is none.
@@ -150,11 +151,7 @@ impl Client {
         }
     }
 
-    fn poll_more(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &mut Vec<u8>,
-    ) -> Poll<io::Result<Content>> {
+    fn poll_more(&mut self, cx: &mut Context<'_>, sink: &mut Vec<u8>) -> Poll<io::Result<Content>> {
         loop {
             let (input, out) = self.link.parts();
             let Advance { consumed, action } = self.front.advance(input, out);
@@ -233,9 +230,7 @@ impl Client {
             return Err(UpgradeError::Plaintext);
         }
         let flushed = tokio::time::timeout_at(deadline, self.link.flush()).await;
-        flushed
-            .map_err(|_| UpgradeError::Timeout)?
-            .map_err(waypost_session::Broken::from)?;
+        flushed.map_err(|_| UpgradeError::Timeout)?.map_err(waypost_session::Broken::from)?;
         let Self { link, mut front, .. } = self;
         let (Some(acceptor), Some(tcp)) = (acceptor, link.stream.into_tcp()) else {
             return Err(UpgradeError::NoTls);

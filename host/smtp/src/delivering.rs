@@ -39,11 +39,8 @@ const WINDOW: usize = 256 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// The client has sent more than it had said (RFC 1870 section 6.3).
-const BEYOND_DECLARED: Reply = Reply::new(
-    552,
-    EnhancedCode::new(5, 3, 4),
-    "The message is larger than it was said to be.",
-);
+const BEYOND_DECLARED: Reply =
+    Reply::new(552, EnhancedCode::new(5, 3, 4), "The message is larger than it was said to be.");
 
 /// A message on its way.
 pub(crate) struct Delivering {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use waypost_routing::Decide;
 use waypost_session::Users;
 use waypost_spool::Id;
-use waypost_wire::smtp::{ForwardPath, Mail, Reply};
+use waypost_wire::smtp::{ForwardPath, Mail, Reply, ReversePath};
 
 use crate::legs::Delivery;
 use crate::session::{Counts, Ended, Session};
@@ -29,7 +29,7 @@ pub(crate) struct MessageLine<'a> {
 /// Writes a message's line.
 pub(crate) fn message<P: Decide>(session: &Session<P>, line: &MessageLine<'_>) {
     let users = &session.service.process.users;
-    let sender = line.mail.sender.mailbox().map(ToString::to_string).unwrap_or_default();
+    let sender = reverse(&line.mail.sender);
     tracing::info!(
         target: "waypost::message",
         id = %line.id,
@@ -95,6 +95,11 @@ pub(crate) fn session<P: Decide>(session: &Session<P>, counts: &Counts, ended: &
 /// An address as a client named it, without its brackets.
 pub(crate) fn spelled(path: &ForwardPath) -> String {
     path.mailbox().map_or_else(|| "postmaster".to_owned(), ToString::to_string)
+}
+
+/// A sender as a client named it, without its brackets; the null sender is empty.
+pub(crate) fn reverse(path: &ReversePath) -> String {
+    path.mailbox().map(ToString::to_string).unwrap_or_default()
 }
 
 /// A reply as the log may show it: back ends like to quote addresses.

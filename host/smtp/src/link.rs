@@ -31,14 +31,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self {
-            stream,
-            out: Vec::new(),
-            sent: 0,
-            input: Vec::new(),
-            done: 0,
-            appetite: SMALL,
-        }
+        Self { stream, out: Vec::new(), sent: 0, input: Vec::new(), done: 0, appetite: SMALL }
     }
 
     /// What has been read and not consumed.

@@ -6,7 +6,7 @@ use waypost_model::Target;
 use waypost_net::connect::ConnectError;
 use waypost_routing::Decide;
 use waypost_session::{Generation, Grant, Process};
-use waypost_wire::smtp::{Body, ForwardPath, RecipientParameters, Reply};
+use waypost_wire::smtp::{Body, ForwardPath, Mail, Mailbox, RecipientParameters, Reply};
 
 use crate::backend::{Begun, Broken, Caller, Connection, Opener, TargetFailure};
 use crate::outcome::Loss;
@@ -148,13 +148,12 @@ where
             return Tried::Said(Offered::ours(wording::UNREACHABLE));
         };
         let connection = &mut opening.connection;
-        if let Some(lack) = Lack::find(&needs(&transaction.mail, aim), &connection.offers()) {
+        let needs = needs(&transaction.mail, &aim.found.passed_on);
+        if let Some(lack) = Lack::find(&needs, &connection.offers()) {
             return Tried::Said(Offered::ours(lack.reply()));
         }
         match connection.recipient(&aim.path(), aim.parameters).await {
-            Ok((rcpt, reply)) => {
-                Tried::Said(self.heard(transaction, number, rcpt, &reply, aim))
-            }
+            Ok((rcpt, reply)) => Tried::Said(self.heard(transaction, number, rcpt, &reply, aim)),
             Err(broken) => {
                 let loss = broken.loss();
                 opening.lost = Some(loss);
@@ -182,7 +181,8 @@ where
             Err(failure) => return self.failed(transaction, aim, failure),
         };
         loop {
-            if let Some(lack) = Lack::find(&needs(&transaction.mail, aim), &connection.offers()) {
+            let needs = needs(&transaction.mail, &aim.found.passed_on);
+            if let Some(lack) = Lack::find(&needs, &connection.offers()) {
                 pool.keep(connection, self.generation).await;
                 return Tried::Said(Offered::ours(lack.reply()));
             }
@@ -350,13 +350,14 @@ impl Offered {
     }
 }
 
-fn needs<T>(mail: &waypost_wire::smtp::Mail, aim: &Aim<'_, T>) -> Needs {
+/// What a back end must take to take a message for `recipient`.
+pub(crate) fn needs(mail: &Mail, recipient: &Mailbox) -> Needs {
     let parameters = &mail.parameters;
     Needs {
         size: parameters.size,
         eight_bit: parameters.body == Some(Body::EightBitMime),
         smtputf8: parameters.smtputf8,
-        non_ascii_address: !mail.sender.is_ascii() || !aim.found.passed_on.is_ascii(),
+        non_ascii_address: !mail.sender.is_ascii() || !recipient.is_ascii(),
     }
 }
 

@@ -33,7 +33,8 @@ where
         routed: &Routed<P::Targets>,
         generation: &Arc<Generation<P>>,
     ) -> Option<Connection> {
-        let stale = |weak: &Weak<Generation<P>>| !std::ptr::eq(weak.as_ptr(), Arc::as_ptr(generation));
+        let stale =
+            |weak: &Weak<Generation<P>>| !std::ptr::eq(weak.as_ptr(), Arc::as_ptr(generation));
         for (_, connection) in self.0.extract_if(.., |(weak, _)| stale(weak)) {
             connection.quit().await;
         }

@@ -20,8 +20,8 @@ use waypost_routing::Decide;
 use waypost_session::Grant;
 use waypost_spool::{Id, Kept, Recovered, Spool};
 
-pub(crate) use self::message::Message;
 use self::delivery::Lanes;
+pub(crate) use self::message::Message;
 use self::message::MessageError;
 use crate::record::{Record, RecordError, Schedule, UnixTime};
 use crate::{Metrics, Service, Settings};
@@ -98,17 +98,12 @@ impl Queue {
         settings: Arc<Settings>,
         metrics: Metrics,
     ) -> Arc<Self> {
-        let queue = Self {
-            spool,
-            settings,
-            metrics,
-            messages: Mutex::default(),
-            changed: Notify::new(),
-        };
+        let queue =
+            Self { spool, settings, metrics, messages: Mutex::default(), changed: Notify::new() };
         for Recovered { message, record } in recovered {
             let id = message.id();
             let next = match Record::from_bytes(&record) {
-                Ok(record) => record.next().unwrap_or(now()),
+                Ok(record) => record.next().unwrap_or_else(now),
                 Err(error) => {
                     // It stays where it is, for the operator to look at.
                     tracing::error!(
@@ -216,7 +211,7 @@ impl Queue {
 
     /// Takes over a message that has just been promised.
     pub(crate) fn adopt(&self, kept: Kept, record: &Record) -> Arc<Message> {
-        self.insert(kept, record.next().unwrap_or(now()))
+        self.insert(kept, record.next().unwrap_or_else(now))
     }
 
     /// How retries are spaced.

@@ -16,8 +16,7 @@ const BARE_NEWLINE: Reply = Reply::new(
     EnhancedCode::new(5, 6, 11),
     "The message holds a CR or LF that is not part of a CRLF.",
 );
-const TOO_LARGE: Reply =
-    Reply::new(552, EnhancedCode::new(5, 3, 4), "The message is too large.");
+const TOO_LARGE: Reply = Reply::new(552, EnhancedCode::new(5, 3, 4), "The message is too large.");
 /// RFC 3463 X.4.6: routing loop detected.
 const LOOP: Reply =
     Reply::new(554, EnhancedCode::new(5, 4, 6), "The message has passed too many hosts.");

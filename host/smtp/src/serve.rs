@@ -16,11 +16,8 @@ use crate::{Entrance, Service};
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Serves one connection from its first octet to its last. To be spawned.
-pub async fn serve<P: Decide>(
-    service: Arc<Service<P>>,
-    entrance: Arc<Entrance>,
-    accepted: Accepted,
-) where
+pub async fn serve<P: Decide>(service: Arc<Service<P>>, entrance: Arc<Entrance>, accepted: Accepted)
+where
     P::Targets: Grant,
 {
     let connection = match accepted.admit().await {

@@ -14,8 +14,8 @@ use waypost_net::stream::Stream;
 use waypost_routing::Decide;
 use waypost_session::Grant;
 
-use self::commands::Mailing;
 pub(crate) use self::commands::Counts;
+use self::commands::Mailing;
 pub(crate) use self::ended::Ended;
 use crate::client::{Client, Wish};
 use crate::serve::last_words;
@@ -112,7 +112,7 @@ where
                     client.reply(&reply);
                     Ok(())
                 }
-                Ok(Wish::Data | Wish::Chunk(_)) => Box::pin(self.message(client, mailing)).await,
+                Ok(Wish::Data | Wish::Chunk) => Box::pin(self.message(client, mailing)).await,
             };
             if let Err(ended) = done {
                 return Step::Over(ended);

@@ -82,7 +82,11 @@ impl Transaction {
     }
 
     /// The back end at `target`, where it takes part and the policy may name it at its address.
-    pub(crate) fn opening_at<T: Grant>(&self, target: &Target, routed: &Routed<T>) -> Option<usize> {
+    pub(crate) fn opening_at<T: Grant>(
+        &self,
+        target: &Target,
+        routed: &Routed<T>,
+    ) -> Option<usize> {
         self.openings.iter().position(|opening| {
             let connection = &opening.connection;
             opening.lost.is_none()
@@ -102,7 +106,13 @@ impl Transaction {
     }
 
     /// Notes what a RCPT that was sent has come to.
-    pub(crate) fn note(&mut self, opening: usize, name: &Mailbox, number: usize, reply: &Reply) -> Place {
+    pub(crate) fn note(
+        &mut self,
+        opening: usize,
+        name: &Mailbox,
+        number: usize,
+        reply: &Reply,
+    ) -> Place {
         let mut place = Place { opening, said: 0 };
         if let Some(opening) = self.openings.get_mut(opening) {
             place.said = opening.said.len();
@@ -123,11 +133,16 @@ impl Transaction {
     /// Adds a recipient to those that a back end has accepted.
     pub(crate) fn accept(&mut self, place: Place, recipient: Accepted) {
         let number = self.accepted.len();
-        let opening = self.openings.get_mut(place.opening);
-        if let Some(said) = opening.and_then(|opening| opening.said.get_mut(place.said)) {
-            said.recipients.push(number);
+        if self.reach(place, number) {
             self.accepted.push(recipient);
         }
+    }
+
+    /// Notes that a RCPT reaches the recipient with this number. Whether there is such a RCPT.
+    pub(crate) fn reach(&mut self, place: Place, number: usize) -> bool {
+        let opening = self.openings.get_mut(place.opening);
+        let said = opening.and_then(|opening| opening.said.get_mut(place.said));
+        said.map(|said| said.recipients.push(number)).is_some()
     }
 
     /// Whether a further recipient there, or at a back end that takes no part yet, would make the

@@ -34,11 +34,8 @@ pub(crate) const UNREACHABLE: Reply = Reply::new(
     "The mailbox server cannot be reached, try again later.",
 );
 /// A back end that had accepted recipients is gone (RFC 3463 X.4.2).
-pub(crate) const BROKEN_OFF: Reply = Reply::new(
-    451,
-    EnhancedCode::new(4, 4, 2),
-    "The mailbox server broke off, try again later.",
-);
+pub(crate) const BROKEN_OFF: Reply =
+    Reply::new(451, EnhancedCode::new(4, 4, 2), "The mailbox server broke off, try again later.");
 /// The recipient is on another back end than those before it (RFC 3463 X.5.3: too many recipients).
 pub(crate) const SEPARATELY: Reply = Reply::new(
     452,

@@ -77,9 +77,6 @@ impl TargetFailure {
 
     /// Whether the back end has not said a word.
     pub(crate) const fn is_silence(&self) -> bool {
-        matches!(
-            self,
-            Self::Broken(Broken::Timeout | Broken::Io(_)) | Self::Tls(TlsError::Timeout)
-        )
+        matches!(self, Self::Broken(Broken::Timeout | Broken::Io(_)) | Self::Tls(TlsError::Timeout))
     }
 }

@@ -36,14 +36,7 @@ impl Body {
     /// An empty one, of which `room` octets are held in memory: with a copy the last ones, without
     /// one those that not everybody has.
     pub(crate) fn new(room: usize, has_copy: bool) -> Self {
-        Self {
-            window: VecDeque::new(),
-            start: 0,
-            room,
-            has_copy,
-            ended: false,
-            discarded: false,
-        }
+        Self { window: VecDeque::new(), start: 0, room, has_copy, ended: false, discarded: false }
     }
 
     /// A message that is whole, and that is read from its copy.

@@ -52,8 +52,11 @@ enum Stage {
 enum Copy {
     None,
     Idle(CopyReader),
-    Reading(Pin<Box<dyn Future<Output = (CopyReader, Vec<u8>, Result<usize, Error>)> + Send>>),
+    Reading(Pin<Box<dyn Future<Output = Read> + Send>>),
 }
+
+/// A reader with what it has read, and how much that is.
+type Read = (CopyReader, Vec<u8>, Result<usize, Error>);
 
 /// What has happened on a transfer.
 #[derive(Debug)]

@@ -108,7 +108,7 @@ impl Queue {
     }
 
     /// Changes a record. That it cannot be written is for the log: the worst of it is a duplicate.
-    async fn write<T>(
+    pub(super) async fn write<T>(
         &self,
         message: &Message,
         change: impl FnOnce(&mut Record) -> T + Send,

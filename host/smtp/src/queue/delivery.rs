@@ -36,12 +36,12 @@ pub(super) struct Lanes {
 }
 
 /// A recipient of a kept message.
-struct Waiting<T> {
+pub(super) struct Waiting<T> {
     /// Its place in the record.
-    number: usize,
-    path: ForwardPath,
-    parameters: RecipientParameters,
-    found: Found<T>,
+    pub(super) number: usize,
+    pub(super) path: ForwardPath,
+    pub(super) parameters: RecipientParameters,
+    pub(super) found: Found<T>,
 }
 
 /// What became of recipients of a kept message.
@@ -79,16 +79,19 @@ impl Queue {
                 Ok(found) => waiting.push(Waiting { number: *number, path, parameters, found }),
                 Err(not_found) => {
                     let reply = not_found.reply();
-                    outcomes.push((vec![*number], if not_found.is_final() {
-                        Outcome::Permanent(reply)
-                    } else {
-                        Outcome::Temporary(wording::later(reply))
-                    }));
+                    outcomes.push((
+                        vec![*number],
+                        if not_found.is_final() {
+                            Outcome::Permanent(reply)
+                        } else {
+                            Outcome::Temporary(wording::later(reply))
+                        },
+                    ));
                 }
             }
         }
         let _permits = lanes.enter(first_targets(&waiting)).await;
-        let mut trip = Trip { service, id: &id, generation: &generation, finder: &finder };
+        let trip = Trip { service, id: &id, generation: &generation, finder: &finder };
         let numbers = Box::pin(trip.offer(mail, waiting, &mut outcomes)).await;
         if let Some((openings, numbers)) = numbers {
             let readers = message.readers(openings.len()).await;
@@ -139,8 +142,8 @@ where
     P::Targets: Grant,
 {
     /// Offers each recipient. Comes back with the back ends that take some, and whose they are.
-    async fn offer(
-        &mut self,
+    pub(super) async fn offer(
+        &self,
         mail: Mail,
         waiting: Vec<Waiting<P::Targets>>,
         outcomes: &mut Outcomes,
@@ -216,7 +219,7 @@ pub(super) fn caller() -> Caller {
     }
 }
 
-fn context(record: &Record, mail: &Mail) -> Context {
+pub(super) fn context(record: &Record, mail: &Mail) -> Context {
     let envelope = record.envelope();
     Context {
         protocol: Protocol::Smtp,
@@ -233,7 +236,8 @@ fn context(record: &Record, mail: &Mail) -> Context {
 }
 
 fn first_targets<T>(waiting: &[Waiting<T>]) -> BTreeSet<String> {
-    let first = |waiting: &Waiting<T>| Some(waiting.found.routed.route.targets.first()?.to_string());
+    let first =
+        |waiting: &Waiting<T>| Some(waiting.found.routed.route.targets.first()?.to_string());
     waiting.iter().filter_map(first).collect()
 }
 

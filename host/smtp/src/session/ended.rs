@@ -78,11 +78,9 @@ impl Ended {
             }
             Self::TooManyMessages => Some(Bye::Limit("Too many messages in one session.")),
             // The front has said what there is to say.
-            Self::Front(_)
-            | Self::ClientTls(_)
-            | Self::NoTls
-            | Self::Gone(_)
-            | Self::Broken(_) => None,
+            Self::Front(_) | Self::ClientTls(_) | Self::NoTls | Self::Gone(_) | Self::Broken(_) => {
+                None
+            }
         }
     }
 }

@@ -19,10 +19,11 @@ use crate::legs::{Mode, Plan, Promised};
 use crate::outcome::Outcome;
 use crate::promise::{self, Origin};
 use crate::queue::Message;
-use crate::record::Record;
+use crate::received::Received;
+use crate::record::{Record, UnixTime};
 use crate::scrutiny::Scrutiny;
 use crate::transaction::{Opening, Transaction};
-use crate::{late, trace, wording};
+use crate::{late, wording};
 
 /// What Waypost writes into a copy beyond what the client has declared.
 const OVERHEAD: u64 = 64 * 1024;
@@ -58,7 +59,8 @@ where
         };
         let openings = self.participants(mailing, &mut transaction).await;
         let transfers = openings.iter().map(Opening::legs).collect();
-        let plan = if self.entrance.is_lmtp() { Plan::lmtp(transfers) } else { Plan::smtp(transfers) };
+        let plan =
+            if self.entrance.is_lmtp() { Plan::lmtp(transfers) } else { Plan::smtp(transfers) };
         let Ok(plan) = plan else {
             client.reply(&wording::STORAGE);
             return Ok(());
@@ -73,11 +75,10 @@ where
                 return Ok(());
             }
         };
-        let source = Source::Client { trace: trace::write(&origin, client), draft };
+        let source = Source::Client { trace: received(&origin, client), draft };
         let setting = self.service.setting();
         let began = Instant::now();
-        let delivering =
-            Delivering::begin(setting, id.to_string(), plan, openings, source).await;
+        let delivering = Delivering::begin(setting, id.to_string(), plan, openings, source).await;
         let course = Course {
             delivering,
             origin,
@@ -257,4 +258,22 @@ where
             },
         );
     }
+}
+
+/// Our trace field, which comes first in the message.
+fn received(origin: &Origin, client: &Client) -> Vec<u8> {
+    let recipients: Vec<_> = origin.recipients.iter().map(|recipient| &recipient.path).collect();
+    let mut field = Vec::with_capacity(256);
+    Received {
+        hello: origin.hello.as_ref(),
+        client: origin.client,
+        hostname: &origin.hostname,
+        smtputf8: origin.mail.parameters.smtputf8,
+        cipher: client.cipher_suite(),
+        id: &origin.id.to_string(),
+        recipients: &recipients,
+        at: UnixTime::from(origin.arrived),
+    }
+    .write(&mut field);
+    field
 }

@@ -133,6 +133,16 @@ mod one_leg {
     }
 
     #[test]
+    fn the_time_counts_from_the_first_end() {
+        let mut world = one();
+        world.all_dotted();
+        world.wait(Duration::from_secs(500));
+        world.happen(Event::Ended);
+        world.wait(Duration::from_secs(70));
+        world.hears(&[LOST]);
+    }
+
+    #[test]
     fn a_connection_lost_after_the_dot_is_451_4_4_2() {
         let mut world = one();
         world.all_dotted();
