@@ -182,6 +182,14 @@ fn login_where_nothing_else_is_offered() {
             base64("secret")
         ),
     );
+    // Whoever lets a client in before it has said its password did not mean this client.
+    session(
+        &plain(),
+        &login(ann()),
+        &[GREETING, "250-mx\r\n250 AUTH LOGIN\r\n", "235 in\r\n"],
+        "EHLO ann.test\n[ready]\nAUTH LOGIN\n\
+         [failed the back end does not speak the protocol: the answer to a login was expected]\n",
+    );
     // LOGIN cannot say in whose name to act.
     session(
         &plain(),
@@ -295,6 +303,16 @@ fn a_token_is_relayed_message_by_message() {
         &format!(
             "EHLO ann.test\n[ready]\nAUTH XOAUTH2 {message}\n[challenge \\x01]\n*\n\
              [failed the back end does not understand the login: cancelled]\n"
+        ),
+    );
+    // What stands inside of another reply is no challenge.
+    session(
+        &plain(),
+        &login(token()),
+        &[GREETING, ALL, "535-no\r\n334 AQ==\r\n"],
+        &format!(
+            "EHLO ann.test\n[ready]\nAUTH XOAUTH2 {message}\n\
+             [failed the back end does not speak the protocol: a reply was expected]\n"
         ),
     );
     // A challenge beyond any reply's text.
