@@ -9,6 +9,7 @@ use waypost_directory::{Grant, GrantError};
 use waypost_model::{Encryption, Protocol};
 use waypost_policy::PluginSource;
 use waypost_routing::DomainPattern;
+use waypost_smtp::Split;
 
 use crate::problem::Severity;
 use crate::read::{Reading, bare};
@@ -17,6 +18,8 @@ use crate::sections::directory::DirectoryRead;
 use crate::sections::domain::DomainRead;
 use crate::sections::listener::ListenerRead;
 use crate::sections::policy::{GrantRead, Policy, PolicyRead};
+use crate::sections::smtp::Smtp;
+use crate::sections::spool::Spool;
 use crate::suggest::nearest;
 
 /// All that was read. What could not be read is left out; its name is there all the same, so that
@@ -28,6 +31,8 @@ pub(crate) struct Everything {
     pub(crate) domains: Vec<DomainRead>,
     pub(crate) backends: Vec<BackendRead>,
     pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) smtp: Smtp,
+    pub(crate) spool: Option<Spool>,
     pub(crate) directory_names: Vec<String>,
     pub(crate) policy_names: Vec<String>,
     pub(crate) has_listeners: bool,
@@ -43,6 +48,7 @@ pub(crate) fn check(reading: &Reading<'_>, everything: &Everything) {
     check_grants(reading, everything);
     check_patterns(reading, everything);
     check_fallback_for_any_domain(reading, everything);
+    check_mail(reading, everything);
     if !reading.has_errors() {
         // Else it may be a mistyped name that makes something look unused.
         warn_of_unused(reading, everything);
@@ -178,10 +184,7 @@ fn check_twice<'a, T: Eq + Hash + 'a>(
 /// A fallback for whom the directory does not know, in a domain that serves every domain, would
 /// accept mail for the whole world.
 fn check_fallback_for_any_domain(reading: &Reading<'_>, everything: &Everything) {
-    let takes_mail = |read: &&ListenerRead| {
-        matches!(read.listener.settings.protocol, Protocol::Smtp | Protocol::Lmtp)
-    };
-    let Some(mail) = everything.listeners.iter().find(takes_mail) else { return };
+    let Some(mail) = listener_for(everything, &[Protocol::Smtp, Protocol::Lmtp]) else { return };
     let any = everything.domains.iter().filter(|read| read.domain.pattern == DomainPattern::Any);
     for (read, policy) in any.flat_map(|read| read.policies.iter().map(move |p| (read, p))) {
         let known = everything.policies.iter().find(|known| known.policy.name == policy.value);
@@ -194,6 +197,41 @@ fn check_fallback_for_any_domain(reading: &Reading<'_>, everything: &Everything)
             let key = format!("{}.policies", read.key);
             reading.error(policy.span.clone(), &key, message);
         }
+    }
+}
+
+fn listener_for<'a>(
+    everything: &'a Everything,
+    protocols: &[Protocol],
+) -> Option<&'a ListenerRead> {
+    let speaks = |read: &&ListenerRead| protocols.contains(&read.listener.settings.protocol);
+    everything.listeners.iter().find(speaks)
+}
+
+/// What listeners for mail need beside themselves. An LMTP client hears of each recipient by
+/// itself, so that nothing need be kept for it.
+fn check_mail(reading: &Reading<'_>, everything: &Everything) {
+    let Some(mail) = listener_for(everything, &[Protocol::Smtp, Protocol::Lmtp]) else { return };
+    let Smtp { settings, lacks_postmaster, key, span } = &everything.smtp;
+    if *lacks_postmaster {
+        let message = format!(
+            "with a listener for mail ([{}]) expected [smtp] with postmaster, whose mail every \
+             server must take",
+            mail.key
+        );
+        reading.error(span.clone(), key, &message);
+    }
+    let Some(settings) = settings else { return };
+    if let Some(mail) = listener_for(everything, &[Protocol::Smtp])
+        && settings.split == Split::Spool
+        && everything.spool.is_none()
+    {
+        let message = format!(
+            "messages from [{}] may go to several back ends, and a copy must be kept until each \
+             has decided: expected [spool] with a folder, or split = \"defer\"",
+            mail.key
+        );
+        reading.error(span.clone(), key, &message);
     }
 }
 

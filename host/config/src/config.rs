@@ -13,7 +13,7 @@ use crate::places::{Places, token};
 use crate::problem::{Problem, Problems};
 use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
 use crate::sections::{
-    self, backend, cache, directory, domain, listener, login, net, policy, server, tls,
+    self, backend, cache, directory, domain, listener, login, net, policy, server, smtp, spool, tls,
 };
 use crate::source::{Place, Source};
 use crate::surroundings::Surroundings;
@@ -31,6 +31,10 @@ pub struct Config {
     pub tls: tls::Tls,
     /// How logins are treated.
     pub login: waypost_login::Settings,
+    /// How inbound mail is treated; there where a listener takes it.
+    pub smtp: Option<waypost_smtp::Settings>,
+    /// Where messages are kept; there where inbound mail may need it.
+    pub spool: Option<spool::Spool>,
     /// Where policies look things up.
     pub directories: Vec<directory::Directory>,
     /// Who decides; at least one.
@@ -148,6 +152,9 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let metrics = table.table(&sections::METRICS, &server::METRICS, server::read_metrics);
     let tls = table.table(&sections::TLS, &tls::TLS, tls::read);
     let login = table.table(&sections::LOGIN, &login::LOGIN, login::read);
+    let hostname = server.as_ref().map_or_else(|| "localhost".into(), |s| s.hostname.clone());
+    let smtp = table.table(&sections::SMTP, &smtp::SMTP, |table| smtp::read(table, &hostname));
+    let spool = table.table(&sections::SPOOL, &spool::SPOOL, spool::read);
     let cache = table.table(&sections::CACHE, &cache::CACHE, cache::read);
     let resolver = table.table(&sections::RESOLVER, &net::RESOLVER, net::read_resolver);
     let health = table.table(&sections::HEALTH, &net::HEALTH, net::read_health);
@@ -159,7 +166,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let backends = named(&table, &sections::BACKEND);
     table.finish();
 
-    let (server, login) = (server?, login?);
+    let (server, login, smtp) = (server?, login?, smtp?);
     let (tls, has_certificates) = tls?;
     let everything = Everything {
         directory_names: names(&directories),
@@ -176,6 +183,8 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         domains: domains.iter().filter_map(domain::read).collect(),
         backends: backends.iter().filter_map(backend::read).collect(),
         metrics: metrics.flatten(),
+        smtp,
+        spool: spool?,
     };
     check(reading, &everything);
     Some(Config {
@@ -183,6 +192,8 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         metrics: everything.metrics,
         tls,
         login: login.settings,
+        smtp: everything.smtp.settings,
+        spool: everything.spool,
         listeners: everything.listeners.into_iter().map(|read| read.listener).collect(),
         directories: everything.directories.into_iter().map(|read| read.directory).collect(),
         policies: everything.policies.into_iter().map(|read| read.policy).collect(),

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use super::node::bare;
 use super::setting::literal;
 use super::value::SubTable;
-use super::{Node, Presence, Reading, Section, Setting, Value};
+use super::{Declared, Node, Presence, Reading, Section, Setting, Value};
 use crate::problem::Severity;
 use crate::source::Source;
 use crate::suggest::nearest;
@@ -118,6 +118,13 @@ impl<'a> Table<'a> {
 
     pub(crate) fn error<T>(&self, setting: &'static Setting<T>, message: impl Into<String>) {
         self.note(Severity::Error, setting, message);
+    }
+
+    /// Notes a setting that has no place in this table after all, where it is given.
+    pub(crate) fn refuse(&self, setting: &'static dyn Declared, message: impl Into<String>) {
+        let Some(value) = self.map.and_then(|map| map.get(setting.key())) else { return };
+        let key = self.key_of(setting.key());
+        self.reading.note(Severity::Error, value.span(), &key, message.into(), None);
     }
 
     pub(crate) fn warning<T>(&self, setting: &'static Setting<T>, message: impl Into<String>) {

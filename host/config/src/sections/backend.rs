@@ -126,6 +126,13 @@ static TLS: Setting<Encryption> = Setting::optional(
     "starttls; implicit for webmail",
     "What is demanded; a policy may demand more, never less. With none, passwords travel in clear.",
 );
+static ASSUME_8BIT: Setting<bool> = Setting::optional(
+    "assume-8bit",
+    "true",
+    "true where lmtp is spoken, false where smtp is",
+    "Whether mail with 8-bit text may go there though 8BITMIME is not offered. Nothing is ever \
+     re-encoded, since that would break signatures: without, such mail is refused.",
+);
 static SPOKEN: Setting<Protocol> = Setting::optional(
     "protocol",
     "\"imap\"",
@@ -137,7 +144,7 @@ pub(crate) static PROTOCOL: Section = Section {
     header: "backend.\"*\".imap",
     about: "How one protocol is spoken with them; the same settings for pop3, smtp, lmtp, \
             submission and webmail.",
-    settings: &[&PORT, &TLS, &SPOKEN],
+    settings: &[&PORT, &TLS, &SPOKEN, &ASSUME_8BIT],
 };
 
 pub(crate) fn read(entry: &NamedNode<'_>) -> Option<BackendRead> {
@@ -165,14 +172,15 @@ fn read_table(table: &Table<'_>) -> (ConnectorSettings, [BackendSettings; 6]) {
         let usual = BackendSettings::new(protocol);
         let key = key_of(protocol);
         let spoken = table.table(key, &PROTOCOL, |table| read_protocol(table, protocol));
-        let (port, encryption, protocol) = spoken.unwrap_or((None, None, protocol));
+        let spoken = spoken.unwrap_or(Spoken::of(protocol));
         BackendSettings {
-            protocol,
-            port,
-            encryption: encryption.unwrap_or(usual.encryption),
+            protocol: spoken.protocol,
+            port: spoken.port,
+            encryption: spoken.encryption.unwrap_or(usual.encryption),
             client_identity,
             connect_timeout,
             reply_timeout,
+            assume_8bit: spoken.assume_8bit.unwrap_or(spoken.protocol == Protocol::Lmtp),
             ..usual
         }
     };
@@ -190,14 +198,30 @@ fn key_of(protocol: Protocol) -> &'static Setting<SubTable> {
     }
 }
 
-fn read_protocol(
-    table: &Table<'_>,
-    client: Protocol,
-) -> (Option<NonZeroU16>, Option<Encryption>, Protocol) {
-    let spoken = table.find(&SPOKEN).unwrap_or(client);
-    let possible = spoken == client || (client, spoken) == (Protocol::Smtp, Protocol::Lmtp);
-    if !possible {
-        table.error(&SPOKEN, format!("{client} clients cannot go on by {spoken}"));
+/// How one protocol is spoken, as far as it is written.
+struct Spoken {
+    port: Option<NonZeroU16>,
+    encryption: Option<Encryption>,
+    protocol: Protocol,
+    assume_8bit: Option<bool>,
+}
+
+impl Spoken {
+    /// Nothing is written.
+    const fn of(protocol: Protocol) -> Self {
+        Self { port: None, encryption: None, protocol, assume_8bit: None }
     }
-    (table.find(&PORT), table.find(&TLS), spoken)
+}
+
+fn read_protocol(table: &Table<'_>, client: Protocol) -> Spoken {
+    let protocol = table.find(&SPOKEN).unwrap_or(client);
+    let possible = protocol == client || (client, protocol) == (Protocol::Smtp, Protocol::Lmtp);
+    if !possible {
+        table.error(&SPOKEN, format!("{client} clients cannot go on by {protocol}"));
+    }
+    let assume_8bit = table.find(&ASSUME_8BIT);
+    if assume_8bit.is_some() && !matches!(client, Protocol::Smtp | Protocol::Lmtp) {
+        table.error(&ASSUME_8BIT, format!("this has no meaning for {client}"));
+    }
+    Spoken { port: table.find(&PORT), encryption: table.find(&TLS), protocol, assume_8bit }
 }

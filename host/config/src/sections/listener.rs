@@ -6,10 +6,11 @@ use std::time::Duration;
 use waypost_model::{Domain, Encryption, Protocol};
 use waypost_net::listener::ListenerSettings;
 use waypost_routing::LoginNameRules;
+use waypost_smtp::EntranceSettings;
 use waypost_wire::login::FrontSettings;
 
 use super::login::Login;
-use crate::read::{NamedNode, Placed, Section, Setting, Table};
+use crate::read::{Declared, NamedNode, Placed, Section, Setting, Table};
 use crate::value::{NetworkList, Period, is_name};
 
 /// A listener: `[listener.NAME]`.
@@ -17,6 +18,22 @@ use crate::value::{NetworkList, Period, is_name};
 pub struct Listener {
     /// Sockets, who may connect, and how many.
     pub settings: ListenerSettings,
+    /// What is spoken over them.
+    pub spoken: Spoken,
+}
+
+/// What belongs to a listener's protocol.
+#[derive(Clone, Debug)]
+pub enum Spoken {
+    /// One that logs in.
+    Login(LoginListener),
+    /// Inbound mail.
+    Mail(EntranceSettings),
+}
+
+/// A listener whose clients log in.
+#[derive(Clone, Debug)]
+pub struct LoginListener {
     /// How its fronts speak with clients.
     pub front: FrontSettings,
     /// How login names are read.
@@ -33,13 +50,20 @@ pub(crate) struct ListenerRead {
     pub(crate) tls_span: Range<usize>,
 }
 
+/// What belongs to listeners whose clients log in.
+static LOGIN_ONLY: [&dyn Declared; 4] =
+    [&DEFAULT_DOMAIN, &ALLOW_PLAINTEXT_LOGIN, &MAX_CONNECTIONS_PER_USER, &IDLE_TIMEOUT];
+/// What belongs to listeners for inbound mail.
+static MAIL_ONLY: [&dyn Declared; 3] = [&SMTPUTF8, &DSN, &NORMALIZE_NEWLINES_FROM];
+
 /// The protocols that this version serves.
-const SERVED: [Protocol; 2] = [Protocol::Imap, Protocol::Pop3];
+const SERVED: [Protocol; 5] =
+    [Protocol::Imap, Protocol::Pop3, Protocol::Smtp, Protocol::Lmtp, Protocol::Submission];
 
 static PROTOCOL: Setting<Protocol> = Setting::required(
     "protocol",
     "\"imap\"",
-    "What is spoken with clients. This version serves imap and pop3.",
+    "What is spoken with clients. This version serves imap, pop3, smtp, lmtp and submission.",
 );
 static BIND: Setting<Vec<Placed<SocketAddr>>> = Setting::required(
     "bind",
@@ -102,7 +126,7 @@ static MAX_CONNECTIONS_PER_USER: Setting<u32> = Setting::with_default(
 static IDLE_TIMEOUT: Setting<Period> = Setting::optional(
     "idle-timeout",
     "\"31m\"",
-    "31m for imap, 10m for pop3",
+    "31m for imap, 10m for pop3, 5m for submission",
     "How long a session may be silent in both directions after login.",
 );
 static BACKLOG: Setting<u32> = Setting::with_default(
@@ -117,6 +141,37 @@ static POP3_CAPABILITIES: Setting<Vec<String>> = Setting::optional(
     "TOP, UIDL, RESP-CODES, AUTH-RESP-CODE and PIPELINING",
     "What POP3's CAPA lists beside what follows from other settings. All back ends must have it: \
      `waypost check` compares.",
+);
+static SUBMISSION_EXTENSIONS: Setting<Vec<String>> = Setting::optional(
+    "submission-extensions",
+    "[\"SIZE 52428800\", \"8BITMIME\", \"DSN\"]",
+    "SIZE and 8BITMIME, which every server has",
+    "What submission's EHLO lists beside PIPELINING, ENHANCEDSTATUSCODES and what follows from other \
+     settings. Clients hear it before it is known which back end will answer, and believe it behind \
+     the login, so all back ends must have it: `waypost check` compares. SIZE without a number \
+     leaves the limit to the back end.",
+);
+
+static SMTPUTF8: Setting<bool> = Setting::optional(
+    "smtputf8",
+    "true",
+    "they are not",
+    "Whether SMTP and LMTP clients are offered addresses and headers in UTF-8. Back ends without \
+     SMTPUTF8 refuse such mail.",
+);
+static DSN: Setting<bool> = Setting::optional(
+    "dsn",
+    "true",
+    "they may not",
+    "Whether SMTP and LMTP clients may say which reports they want. Back ends without DSN are not \
+     told.",
+);
+static NORMALIZE_NEWLINES_FROM: Setting<NetworkList> = Setting::optional(
+    "normalize-newlines-from",
+    "[\"10.1.2.0/24\"]",
+    "there are none",
+    "Old devices: SMTP and LMTP clients whose lines may end with a bare CR or LF, which become CRLF. \
+     From everybody else such a message is refused. The end of a message is never written so.",
 );
 
 pub(crate) static LISTENER: Section = Section {
@@ -139,6 +194,10 @@ pub(crate) static LISTENER: Section = Section {
         &IDLE_TIMEOUT,
         &BACKLOG,
         &POP3_CAPABILITIES,
+        &SUBMISSION_EXTENSIONS,
+        &SMTPUTF8,
+        &DSN,
+        &NORMALIZE_NEWLINES_FROM,
     ],
 };
 
@@ -190,7 +249,7 @@ fn read_table(
         max_errors: login.max_errors,
         hostname: hostname.clone(),
         pop3_capabilities: pop3_capabilities(table, protocol_or),
-        ..FrontSettings::default()
+        submission_extensions: submission_extensions(table, protocol_or),
     };
     let names = LoginNameRules {
         default_domain,
@@ -198,10 +257,15 @@ fn read_table(
         authorisation_id: login.authorisation_id,
     };
     let idle_timeout = idle_timeout(table, protocol_or);
+    let mail = mail(table, tls_or);
     check(table, protocol, tls, allow_plaintext);
     let (Some(_), Some(_)) = (protocol, tls) else { return None };
+    let spoken = match takes_mail(protocol_or) {
+        true => Spoken::Mail(mail),
+        false => Spoken::Login(LoginListener { front, names, idle_timeout }),
+    };
     Some(ListenerRead {
-        listener: Listener { settings, front, names, idle_timeout },
+        listener: Listener { settings, spoken },
         key: table.key().to_owned(),
         bind,
         tls_span: table.span_of(&TLS),
@@ -215,11 +279,18 @@ fn check(
     allow_plaintext: bool,
 ) {
     if let Some(protocol) = protocol.filter(|protocol| !SERVED.contains(protocol)) {
-        table.error(&PROTOCOL, format!("this version serves imap and pop3, not {protocol}"));
+        let served = "this version serves imap, pop3, smtp, lmtp and submission";
+        table.error(&PROTOCOL, format!("{served}, not {protocol}"));
     }
     if table.node(&BIND).and_then(|node| node.elements()).is_some_and(|list| list.is_empty()) {
         table.error(&BIND, "expected at least one address");
     }
+    let Some(protocol) = protocol else { return };
+    if takes_mail(protocol) {
+        LOGIN_ONLY.iter().for_each(|setting| refuse(table, *setting, protocol));
+        return;
+    }
+    MAIL_ONLY.iter().for_each(|setting| refuse(table, *setting, protocol));
     match tls {
         Some(Encryption::None) if !allow_plaintext => table.error(
             &TLS,
@@ -231,6 +302,25 @@ fn check(
             "this has no meaning with tls = \"implicit\": nothing is ever in clear",
         ),
         _ => {}
+    }
+}
+
+/// Whether mail comes in by this protocol, and nobody logs in.
+fn takes_mail(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Smtp | Protocol::Lmtp)
+}
+
+/// Notes a setting that other protocols have.
+fn refuse(table: &Table<'_>, setting: &'static dyn Declared, protocol: Protocol) {
+    table.refuse(setting, format!("this has no meaning with protocol {protocol}"));
+}
+
+fn mail(table: &Table<'_>, encryption: Encryption) -> EntranceSettings {
+    EntranceSettings {
+        encryption,
+        smtputf8: table.find(&SMTPUTF8).unwrap_or_default(),
+        dsn: table.find(&DSN).unwrap_or_default(),
+        normalize_newlines_from: table.find(&NORMALIZE_NEWLINES_FROM).unwrap_or_default().0,
     }
 }
 
@@ -248,9 +338,11 @@ fn limit(number: u32) -> Option<u32> {
 }
 
 fn idle_timeout(table: &Table<'_>, protocol: Protocol) -> Duration {
-    // RFC 9051 section 5.4 demands 30 minutes, RFC 1939 section 3 ten.
+    // RFC 9051 section 5.4 demands 30 minutes, RFC 1939 section 3 ten, RFC 5321 section 4.5.3.2.7
+    // five.
     let (usual, least, rule) = match protocol {
         Protocol::Pop3 => (10, 10, "RFC 1939"),
+        Protocol::Submission => (5, 5, "RFC 5321"),
         _ => (31, 30, "RFC 9051"),
     };
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
@@ -267,11 +359,42 @@ fn pop3_capabilities(table: &Table<'_>, protocol: Protocol) -> Vec<String> {
         return FrontSettings::default().pop3_capabilities;
     };
     if protocol != Protocol::Pop3 {
-        table.error(&POP3_CAPABILITIES, format!("this has no meaning with protocol {protocol}"));
+        refuse(table, &POP3_CAPABILITIES, protocol);
     }
-    let is_line = |line: &String| line.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
     if !capabilities.iter().all(is_line) {
         table.error(&POP3_CAPABILITIES, "expected printable ASCII");
     }
     capabilities
+}
+
+fn submission_extensions(table: &Table<'_>, protocol: Protocol) -> Vec<String> {
+    let Some(extensions) = table.find(&SUBMISSION_EXTENSIONS) else {
+        return FrontSettings::default().submission_extensions;
+    };
+    if protocol != Protocol::Submission {
+        refuse(table, &SUBMISSION_EXTENSIONS, protocol);
+    }
+    for extension in &extensions {
+        let keyword = extension.split(' ').next().unwrap_or_default();
+        // RFC 5321 section 4.1.1.1.
+        let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && keyword.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric());
+        if !is_keyword || !is_line(extension) {
+            let message = format!("expected a keyword and its parameters, not {extension:?}");
+            table.error(&SUBMISSION_EXTENSIONS, message);
+        }
+        if let Some(decided) = NOT_CONFIGURED.iter().find(|it| it.eq_ignore_ascii_case(keyword)) {
+            let message = format!("{decided} is not for this list: Waypost itself decides on it");
+            table.error(&SUBMISSION_EXTENSIONS, message);
+        }
+    }
+    extensions
+}
+
+/// Extensions that follow from other settings, are always offered, or are never a client's.
+const NOT_CONFIGURED: [&str; 6] =
+    ["PIPELINING", "ENHANCEDSTATUSCODES", "STARTTLS", "AUTH", "XCLIENT", "XFORWARD"];
+
+fn is_line(line: &String) -> bool {
+    line.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }

@@ -10,6 +10,8 @@ pub(crate) mod login;
 pub(crate) mod net;
 pub(crate) mod policy;
 pub(crate) mod server;
+pub(crate) mod smtp;
+pub(crate) mod spool;
 pub(crate) mod tls;
 
 use crate::read::{Section, Setting, SubTable};
@@ -19,6 +21,8 @@ pub(crate) static METRICS: Setting<SubTable> = Setting::optional("metrics", "", 
 pub(crate) static LISTENER: Setting<SubTable> = Setting::optional("listener", "", "", "");
 pub(crate) static TLS: Setting<SubTable> = Setting::optional("tls", "", "", "");
 pub(crate) static LOGIN: Setting<SubTable> = Setting::optional("login", "", "", "");
+pub(crate) static SMTP: Setting<SubTable> = Setting::optional("smtp", "", "", "");
+pub(crate) static SPOOL: Setting<SubTable> = Setting::optional("spool", "", "", "");
 pub(crate) static DIRECTORY: Setting<SubTable> = Setting::optional("directory", "", "", "");
 pub(crate) static POLICY: Setting<SubTable> = Setting::optional("policy", "", "", "");
 pub(crate) static DOMAIN: Setting<SubTable> = Setting::optional("domain", "", "", "");
@@ -32,18 +36,20 @@ pub(crate) static ROOT: Section = Section {
     header: "",
     about: "",
     settings: &[
-        &SERVER, &METRICS, &LISTENER, &TLS, &LOGIN, &DIRECTORY, &POLICY, &DOMAIN, &BACKEND, &CACHE,
-        &RESOLVER, &HEALTH,
+        &SERVER, &METRICS, &LISTENER, &TLS, &LOGIN, &SMTP, &SPOOL, &DIRECTORY, &POLICY, &DOMAIN,
+        &BACKEND, &CACHE, &RESOLVER, &HEALTH,
     ],
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 14] = [
+pub(crate) static ALL: [&Section; 16] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
     &tls::TLS,
     &login::LOGIN,
+    &smtp::SMTP,
+    &spool::SPOOL,
     &directory::DIRECTORY,
     &policy::POLICY,
     &policy::LIMITS,

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use waypost_directory::LdapUrl;
-use waypost_model::{Domain, DomainError, Host};
+use waypost_model::{Address, Domain, DomainError, Host, HostPort};
 use waypost_net::backend::Pattern;
 use waypost_net::networks::{Network, Networks};
 use waypost_routing::DomainPattern;
@@ -46,6 +46,30 @@ impl Value for Host {
 
     fn read(node: &Node<'_>) -> Option<Self> {
         parsed(node, Self::expected())
+    }
+}
+
+impl Value for HostPort {
+    fn expected() -> String {
+        "a host such as \"relay.example.test:25\", the port if it is not the usual one".into()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        parsed(node, Self::expected())
+    }
+}
+
+impl Value for Address {
+    fn expected() -> String {
+        "a mail address such as \"postmaster@example.test\"".into()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let Some(text) = node.text() else { return node.expected(Self::expected()) };
+        match Self::new(text, None) {
+            Ok(address) => Some(address),
+            Err(error) => node.error(format!("{error}; expected {}", Self::expected())),
+        }
     }
 }
 

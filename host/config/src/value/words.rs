@@ -2,6 +2,7 @@ use waypost_model::{Encryption, Protocol};
 use waypost_net::backend::ClientIdentity;
 use waypost_net::tls::MinimumVersion;
 use waypost_routing::OnFault;
+use waypost_smtp::Split;
 use waypost_wire::login::Mechanism;
 
 use crate::read::choice;
@@ -42,6 +43,12 @@ choice! {
     OnFault:
     "defer" => Self::Defer,
     "next" => Self::Next,
+}
+
+choice! {
+    Split:
+    "spool" => Self::Spool,
+    "defer" => Self::Defer,
 }
 
 choice! {

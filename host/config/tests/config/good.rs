@@ -2,7 +2,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use waypost_config::{Config, Directory, LogAddresses, LogFormat, LogLevel};
+use waypost_config::{
+    Config, Directory, Listener, LogAddresses, LogFormat, LogLevel, LoginListener, Spoken,
+};
 use waypost_directory::{Bind, LdifSource};
 use waypost_model::{Encryption, Protocol};
 use waypost_net::health::HealthSettings;
@@ -16,6 +18,11 @@ use crate::scene::{GOOD, Machine, PATH, good_with, parse, told};
 
 fn good() -> Config {
     parse(GOOD).unwrap()
+}
+
+fn login(listener: &Listener) -> &LoginListener {
+    let Spoken::Login(login) = &listener.spoken else { panic!("{listener:?}") };
+    login
 }
 
 #[test]
@@ -33,10 +40,11 @@ fn what_nobody_says_is_what_each_crate_says() {
     let listener = &config.listeners[0];
     let usual = ListenerSettings {
         bind: vec!["[::]:993".parse().unwrap()],
-        default_domain: listener.names.default_domain.clone(),
+        default_domain: login(listener).names.default_domain.clone(),
         ..ListenerSettings::new("imaps", Protocol::Imap, Encryption::Implicit)
     };
     assert_eq!(format!("{:?}", listener.settings), format!("{usual:?}"));
+    let listener = login(listener);
     let usual = FrontSettings {
         encryption: Encryption::Implicit,
         hostname: "mail.example.test".into(),
@@ -184,6 +192,7 @@ fn every_value_arrives() {
     assert_eq!(settings.max_connections_per_address, None);
     assert_eq!(settings.max_connections_per_user, Some(5));
     assert_eq!(settings.backlog, 16);
+    let listener = login(listener);
     assert_eq!(listener.idle_timeout, Duration::from_secs(1200));
     assert!(listener.front.allow_plaintext && listener.front.allow_authorisation);
     assert_eq!(listener.front.pop3_capabilities, ["UIDL"]);

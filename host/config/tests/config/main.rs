@@ -6,4 +6,6 @@ mod examples;
 mod good;
 mod impossible;
 mod later;
+mod mail;
 mod scene;
+mod submission;

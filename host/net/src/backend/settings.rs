@@ -28,6 +28,9 @@ pub struct BackendSettings {
     pub connect_timeout: Duration,
     /// For each reply up to the answer to the login, the greeting included. Default: 30 seconds.
     pub reply_timeout: Duration,
+    /// Whether mail with 8-bit octets may go to a back end that does not offer 8BITMIME (RFC 6152).
+    /// Default: over LMTP, whose servers store octets as they are.
+    pub assume_8bit: bool,
 }
 
 impl BackendSettings {
@@ -45,6 +48,7 @@ impl BackendSettings {
             client_identity: ClientIdentity::None,
             connect_timeout: Duration::from_secs(5),
             reply_timeout: Duration::from_secs(30),
+            assume_8bit: protocol == Protocol::Lmtp,
         }
     }
 }
