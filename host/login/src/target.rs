@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use waypost_model::{Encryption, Target};
+use waypost_model::{Encryption, Protocol, Target};
 use waypost_net::backend::{self, Endpoint};
 use waypost_net::connect::{Connected, Reached, Request};
 use waypost_net::stream::Stream;
@@ -130,9 +130,22 @@ where
         Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
     }
 
+    /// Whether the back end is told of the client by the protocol's own command.
+    ///
+    /// One for submission that offers XCLIENT to Waypost is told whatever is configured: Postfix takes
+    /// it behind the login too, so that a client could use what is left there to take another
+    /// address and another user's name. Behind a PROXY header it is offered to the client's own
+    /// address, and not left to anybody.
+    fn tells(&self, endpoint: &Endpoint) -> bool {
+        match endpoint.settings.client_identity {
+            backend::ClientIdentity::Command => true,
+            backend::ClientIdentity::None => self.entrance.kind.protocol == Protocol::Submission,
+            backend::ClientIdentity::ProxyV1 | backend::ClientIdentity::ProxyV2 => false,
+        }
+    }
+
     fn back_settings(&self, endpoint: &Endpoint, hello: Option<Arc<str>>) -> BackSettings {
-        let tell = endpoint.settings.client_identity == backend::ClientIdentity::Command;
-        let client = tell.then(|| ClientIdentity {
+        let client = self.tells(endpoint).then(|| ClientIdentity {
             client: self.client,
             local: self.local,
             session: Arc::from(self.id.to_string()),

@@ -81,9 +81,10 @@ static MINIMUM_VERSION: Setting<MinimumVersion> = Setting::with_default(
 static CLIENT_IDENTITY: Setting<ClientIdentity> = Setting::with_default(
     "client-identity",
     "\"none\"",
-    "How the back end learns the client's address: by IMAP's ID or POP3's XCLIENT where it offers \
-     them (id and xclient mean the same), or by a PROXY header. It must be configured to believe \
-     Waypost.",
+    "How the back end learns the client's address: by IMAP's ID or the other protocols' XCLIENT \
+     where it offers them (id and xclient mean the same), or by a PROXY header. It must be configured \
+     to believe Waypost. With none a submission back end that offers XCLIENT is told all the same: \
+     else a client could say it behind its login, and take another user's name.",
 );
 static CONNECT_TIMEOUT: Setting<Period> =
     Setting::with_default("connect-timeout", "\"5s\"", "For each address of a target.");

@@ -95,14 +95,39 @@ async fn the_back_end_is_told_of_the_client_where_it_is_trusted() {
         Do::Say("235 2.7.0 Welcome\r\n"),
         Do::Echo,
     ];
-    let back_end = BackEnd::start(TRUSTS).await;
+    // Without being configured as well: else a client could say it behind its login.
+    for identity in [ClientIdentity::Command, ClientIdentity::None] {
+        let back_end = BackEnd::start(TRUSTS).await;
+        let mut plan = plan();
+        plan.backend.client_identity = identity;
+        let house = House::start_with(Script::To(vec![back_end.address]), plan);
+        let mut client = client(&house).await;
+        client.say(AUTH).await;
+        assert_eq!(client.reply().await, "235 2.7.0 Welcome\r\n");
+        let heard = back_end.heard();
+        assert!(heard.contains(" PROTO=ESMTP HELO=client.test\r\n"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_back_end_that_has_a_proxy_header_is_told_no_more() {
+    const OFFERS: &[Do] = &[
+        GREET,
+        Do::Hear("PROXY TCP4 127.0.0.1 "),
+        EHLO,
+        Do::Say("250-north.test\r\n250-XCLIENT ADDR\r\n250 AUTH PLAIN\r\n"),
+        Do::Hear("AUTH PLAIN"),
+        Do::Say("235 2.7.0 Welcome\r\n"),
+        Do::Echo,
+    ];
+    let back_end = BackEnd::start(OFFERS).await;
     let mut plan = plan();
-    plan.backend.client_identity = ClientIdentity::Command;
+    plan.backend.client_identity = ClientIdentity::ProxyV1;
     let house = House::start_with(Script::To(vec![back_end.address]), plan);
     let mut client = client(&house).await;
     client.say(AUTH).await;
     assert_eq!(client.reply().await, "235 2.7.0 Welcome\r\n");
-    assert!(back_end.heard().contains(" PROTO=ESMTP HELO=client.test\r\n"), "{}", back_end.heard());
+    assert!(!back_end.heard().contains("XCLIENT"), "{}", back_end.heard());
 }
 
 #[tokio::test]
