@@ -35,6 +35,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("smtp_front", waypost_wire::fuzz::smtp_front),
     ("smtp_path", waypost_wire::fuzz::smtp_path),
     ("smtp_back", waypost_wire::fuzz::smtp_back),
+    ("spool_name", waypost_spool::fuzz::spool_name),
+    ("spool_slot", waypost_spool::fuzz::spool_slot),
     ("submission_back", waypost_wire::fuzz::submission_back),
     ("submission_front", waypost_wire::fuzz::submission_front),
     ("template", template),

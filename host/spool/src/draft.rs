@@ -136,7 +136,6 @@ impl Draft {
     /// Then nothing is kept and the draft is gone. Where not even that can be made certain, the
     /// files stay, and the message is whole if a restart finds it.
     pub async fn keep(mut self, record: Vec<u8>) -> Result<Kept, Error> {
-        self.begun = true;
         self.handed_over = true;
         let (id, copy, work) = (self.id, self.copy.clone(), self.work.clone());
         let fresh = self.inner.run(move |inner| {

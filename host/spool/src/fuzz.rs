@@ -5,7 +5,7 @@ use crate::name::Name;
 use crate::slot::{self, Content, HEADER};
 
 /// A file's name and an operator's id. What is read is written as the same.
-pub fn names(data: &[u8]) {
+pub fn spool_name(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     if let Some(name) = Name::parse(&text) {
         assert_eq!(name.to_string(), text);
@@ -16,7 +16,7 @@ pub fn names(data: &[u8]) {
 }
 
 /// A slot of a record's file: what passes is what would have been written.
-pub fn slot(data: &[u8]) {
+pub fn spool_slot(data: &[u8]) {
     let Some((octets, rest)) = data.split_first_chunk::<HEADER>() else { return };
     let id = octets.get(24..40).and_then(|id| id.try_into().ok()).map(u128::from_be_bytes);
     let id = Id::from_bits(id.unwrap_or_default());
@@ -43,8 +43,8 @@ mod tests {
         let slot = encode(id, &content);
         let seeds: [&[u8]; 5] = [b"", b"../lock", name.as_bytes(), &slot, &slot[..slot.len() - 1]];
         for seed in seeds {
-            super::names(seed);
-            super::slot(seed);
+            super::spool_name(seed);
+            super::spool_slot(seed);
         }
     }
 }

@@ -172,6 +172,7 @@ impl Work {
         files.rename(Name::draft(id), Name::record(id))?;
         files.sync_folder()?;
         self.suspect = false;
+        self.unnamed = false;
         self.place = place;
         inner.ledger.keep(id, message_bytes(content.copy_length, place.slot_bytes));
         Ok(())

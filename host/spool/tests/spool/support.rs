@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use waypost_spool::simulated::Simulated;
@@ -105,7 +106,8 @@ impl Keeper {
 
 impl Stop {
     pub(crate) fn wait_until_reached(&self) {
-        self.reached.recv().unwrap();
+        let patience = Duration::from_secs(60);
+        self.reached.recv_timeout(patience).expect("the operation is reached");
     }
 
     pub(crate) fn go_on(self) {
