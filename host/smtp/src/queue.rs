@@ -205,6 +205,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Finishes what the spool has begun, and gives its lock back: the last thing that is done.
+    pub async fn close(&self) {
+        self.spool.close().await;
+    }
+
     pub(crate) fn spool(&self) -> &Spool {
         &self.spool
     }
