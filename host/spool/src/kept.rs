@@ -29,8 +29,8 @@ pub struct Kept {
 /// What the threads know of a message. Held while they work, and never by the caller.
 struct Work {
     place: Place,
-    /// Whether a write or a sync has failed, so that nobody knows which record the disk has. The
-    /// next one is then written to a new file.
+    /// Whether nobody knows which file the record's name stands for on the disk, or whether the file
+    /// can still be written. The next record is then written to a new one.
     suspect: bool,
     /// Whether the record's name was taken away and that could not be made durable.
     unnamed: bool,
@@ -142,7 +142,8 @@ impl Work {
                 Ok(())
             }
             Err(error) => {
-                self.suspect = true;
+                // Where there is no space, there is none for another file either.
+                self.suspect = !error.is_full();
                 Err(error)
             }
         }

@@ -27,8 +27,18 @@ type Book = BTreeMap<Id, Expected>;
 struct Owner {
     spool: Spool,
     book: Book,
-    /// Whether failures are expected, so that what has failed is tried again.
-    patient: bool,
+    temper: Temper,
+}
+
+/// What an owner makes of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Temper {
+    /// It is the power's, and the end.
+    Mortal,
+    /// What has failed is tried again.
+    Patient,
+    /// What has failed is left, and something else is tried.
+    Hasty,
 }
 
 impl Owner {
@@ -59,8 +69,11 @@ impl Owner {
             expected.records.push(record.to_vec());
             match kept.update(record.to_vec()).await {
                 Ok(()) => break,
-                Err(error) if self.patient => assert!(!matches!(error, Error::Gone)),
-                Err(error) => return Err(error),
+                Err(error) if self.temper == Temper::Mortal => return Err(error),
+                Err(error) => assert!(!matches!(error, Error::Gone)),
+            }
+            if self.temper == Temper::Hasty {
+                return Ok(());
             }
         }
         expected.records = vec![record.to_vec()];
@@ -74,7 +87,7 @@ impl Owner {
         loop {
             match kept.remove().await {
                 Ok(()) => break,
-                Err(_) if self.patient => {}
+                Err(_) if self.temper == Temper::Patient => {}
                 Err(error) => return Err(error),
             }
         }
@@ -112,8 +125,8 @@ async fn lives(owner: &mut Owner) -> Result<(), Error> {
     owner.update(&mut empty, b"last").await
 }
 
-/// The life of one message, tried again where something fails.
-async fn patient_life(owner: &mut Owner) -> Result<(), Error> {
+/// The life of one message, which goes on where something fails.
+async fn life(owner: &mut Owner) -> Result<(), Error> {
     let mut draft = owner.begin(&octets(5_000), 100).await?;
     draft.sync().await?;
     let mut kept = owner.keep(draft, b"promised").await?;
@@ -121,17 +134,18 @@ async fn patient_life(owner: &mut Owner) -> Result<(), Error> {
     owner.update(&mut kept, b"tried twice").await?;
     owner.update(&mut kept, &octets(5_000)).await?;
     owner.update(&mut kept, b"tried often").await?;
+    owner.update(&mut kept, b"once more").await?;
     owner.remove(&mut kept).await
 }
 
-fn owner(disk: &Simulated, patient: bool) -> Owner {
-    Owner { spool: open_disk(disk).spool, book: Book::new(), patient }
+fn owner(disk: &Simulated, temper: Temper) -> Owner {
+    Owner { spool: open_disk(disk).spool, book: Book::new(), temper }
 }
 
 /// How many operations a script takes when nothing fails.
 fn operations(script: impl AsyncFn(&mut Owner) -> Result<(), Error>) -> u64 {
     let disk = Simulated::new();
-    let mut owner = owner(&disk, false);
+    let mut owner = owner(&disk, Temper::Mortal);
     block_on(script(&mut owner)).unwrap();
     disk.operations()
 }
@@ -173,7 +187,7 @@ fn what_is_kept_survives_a_crash_after_every_operation() {
     let mut states = 0;
     for crash in 0..=all {
         let disk = Simulated::new();
-        let mut owner = owner(&disk, false);
+        let mut owner = owner(&disk, Temper::Mortal);
         disk.crash_after(crash);
         let ended = block_on(lives(&mut owner));
         assert_eq!(ended.is_ok(), crash == all, "{ended:?}");
@@ -193,7 +207,7 @@ fn what_is_kept_survives_further_crashes_while_it_is_recovered() {
     let all = operations(lives);
     for crash in 0..=all {
         let disk = Simulated::new();
-        let mut owner = owner(&disk, false);
+        let mut owner = owner(&disk, Temper::Mortal);
         disk.crash_after(crash);
         let _ = block_on(lives(&mut owner));
         for (number, disk) in disk.survivors(4).into_iter().enumerate() {
@@ -218,7 +232,7 @@ fn a_killed_process_is_followed_by_one_that_the_power_fails() {
     for kill in 0..=all {
         for crash in 0..10 {
             let disk = Simulated::new();
-            let mut owner = owner(&disk, false);
+            let mut owner = owner(&disk, Temper::Mortal);
             disk.crash_after(kill);
             let _ = block_on(lives(&mut owner));
             let Owner { spool, mut book, .. } = owner;
@@ -243,7 +257,8 @@ async fn next_process(disk: &Simulated, book: &mut Book) {
         expected.records = vec![found.record.clone()];
         expected.certain = true;
     }
-    let mut owner = Owner { spool: opened.spool, book: std::mem::take(book), patient: false };
+    let mut owner =
+        Owner { spool: opened.spool, book: std::mem::take(book), temper: Temper::Mortal };
     for mut found in opened.messages {
         let _ = owner.update(&mut found.message, b"tried by the next").await;
     }
@@ -252,26 +267,28 @@ async fn next_process(disk: &Simulated, book: &mut Book) {
 
 #[test]
 fn what_is_kept_survives_failures_and_a_crash_later() {
-    let all = operations(patient_life);
-    for fail in 1..=all {
+    let all = operations(life);
+    for (temper, fail) in [Temper::Patient, Temper::Hasty]
+        .into_iter()
+        .flat_map(|temper| (1..=all).map(move |fail| (temper, fail)))
+    {
         // What follows a failure takes longer than what does not.
         for crash in fail..=all + 12 {
             let disk = Simulated::new();
-            let mut owner = owner(&disk, true);
+            let mut owner = owner(&disk, temper);
             disk.fail_at(fail);
             disk.crash_after(crash);
-            let life = async {
+            let lived = block_on(async {
                 tokio::select! {
                     biased;
-                    ended = patient_life(&mut owner) => ended.is_ok(),
+                    lived = life(&mut owner) => lived.is_ok(),
                     // Patience ends with the power.
                     () = until_crashed(&disk) => false,
                 }
-            };
-            let ended = block_on(life);
-            let survivors = disk.survivors(12);
-            for disk in survivors {
-                let context = format!("failure at {fail}, crash after {crash}, ended {ended}");
+            });
+            for disk in disk.survivors(10) {
+                let context =
+                    format!("{temper:?}, failure at {fail}, crash after {crash}, lived {lived}");
                 block_on(check(&disk, &owner.book, &context));
             }
         }
@@ -287,7 +304,7 @@ async fn until_crashed(disk: &Simulated) {
 #[test]
 fn failing_removals_do_not_stop_a_start() {
     let disk = Simulated::new();
-    let mut owner = owner(&disk, false);
+    let mut owner = owner(&disk, Temper::Mortal);
     // The first draft is synced, nothing is kept.
     disk.crash_after(disk.operations() + 6);
     let _ = block_on(lives(&mut owner));

@@ -99,6 +99,28 @@ fn space_runs_out_at_every_block_and_nothing_is_left_over() {
 }
 
 #[test]
+fn a_record_that_cannot_be_written_to_its_place_is_written_to_another() {
+    let disk = Simulated::new();
+    block_on(async {
+        let spool = open_disk(&disk).spool;
+        let mut kept = keep(&spool, b"copy", b"first").await.unwrap();
+        for operation in [Operation::Write, Operation::Sync] {
+            disk.fail(operation, 1);
+            let error = kept.update(b"second".to_vec()).await.unwrap_err();
+            assert!(!error.is_full(), "{error}");
+            let before = disk.operations();
+            kept.update(b"third".to_vec()).await.unwrap();
+            // A file, its space, write and sync, its name and the folder's sync.
+            assert_eq!(disk.operations() - before, 6);
+            kept.update(b"fourth".to_vec()).await.unwrap();
+            assert_eq!(disk.operations() - before, 8, "there it stays");
+            assert_eq!(kept.record().await.unwrap(), b"fourth");
+            assert_eq!(spool.usage().bytes, disk.taken());
+        }
+    });
+}
+
+#[test]
 fn a_file_system_that_does_not_answer_is_an_error_and_not_full() {
     let disk = Simulated::new();
     let spool = open_disk(&disk).spool;
