@@ -71,9 +71,9 @@ async fn a_second_leg_may_be_reported_on_through_the_relay() {
 
 #[tokio::test]
 async fn with_split_defer_or_without_a_spool_there_is_no_second_leg() {
-    let (house, ..) = two(Plan::with(|it| it.split = Split::Defer)).await;
+    let (house, _first, _second) = two(Plan::with(|it| it.split = Split::Defer)).await;
     assert_eq!(second_leg_of(&house, "sender@b.test").await, SEPARATELY);
-    let (house, ..) = two(Plan { spooling: Spooling::None, ..Plan::default() }).await;
+    let (house, _first, _second) = two(Plan { spooling: Spooling::None, ..Plan::default() }).await;
     assert_eq!(second_leg_of(&house, "sender@b.test").await, SEPARATELY);
 }
 

@@ -2,6 +2,7 @@
 
 mod back_ends;
 mod clients;
+mod crash;
 mod fronts;
 mod large;
 mod one_leg;

@@ -100,7 +100,7 @@ async fn accepted_beside_permanent_is_250_and_the_rest_is_reported() {
     let report = &two.reports.delivered()[0];
     assert_eq!(report.sender, "");
     let text = report.text();
-    assert!(text.contains("Final-Recipient: rfc822;user2@a.test"), "{text}");
+    assert!(text.contains("Final-Recipient: rfc822; user2@a.test"), "{text}");
     assert!(text.contains("554 5.6.0 no thanks"), "{text}");
     assert!(!text.contains("user1@a.test"), "{text}");
 }
@@ -168,7 +168,7 @@ async fn when_all_refuse_data_the_client_hears_it_in_place_of_354() {
 
 #[tokio::test]
 async fn a_leg_that_stalls_is_detached_and_late() {
-    let plan = Plan::with(|settings| settings.stall_timeout = Duration::from_millis(300));
+    let plan = Plan::with(|settings| settings.stall_timeout = Duration::from_secs(3));
     let stalling = Ways { content: Content::Stall(1), ..Ways::default() };
     let two = Two::with(plan, Ways::default(), stalling).await;
     let mut client = two.house.client().await;

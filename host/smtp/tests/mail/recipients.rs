@@ -141,13 +141,11 @@ async fn a_tag_is_asked_for_first_and_passed_on() {
 async fn the_policy_hears_of_the_sender() {
     let house = House::start();
     let mut client = house.client().await;
-    for (sender, heard) in [("sender@c.test", "sender@c.test"), ("", "")] {
+    for (user, sender) in [("user1", "sender@c.test"), ("user2", "")] {
         client.expect(&format!("MAIL FROM:<{sender}>"), "250").await;
-        client.expect("RCPT TO:<user1@a.test>", "550 5.1.1").await;
+        client.expect(&format!("RCPT TO:<{user}@a.test>"), "550 5.1.1").await;
         client.expect("RSET", "250").await;
-        assert_eq!(house.policy.senders.lock().pop(), Some(Some(heard.to_owned())));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        house.answer("user1@a.test", Answer::Pass);
+        assert_eq!(house.policy.senders.lock().pop(), Some(Some(sender.to_owned())));
     }
 }
 

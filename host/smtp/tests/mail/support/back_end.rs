@@ -44,6 +44,8 @@ pub(crate) struct Ways {
     /// The answer to EHLO or LHLO.
     pub(crate) hello: Do,
     pub(crate) mail: Do,
+    /// The answer to MAIL on a connection that has brought a message, where it is another.
+    pub(crate) mail_again: Option<Do>,
     /// By recipient, where it differs from the rest.
     pub(crate) recipients: HashMap<&'static str, Do>,
     pub(crate) recipient: Do,
@@ -66,6 +68,7 @@ impl Default for Ways {
             greeting: Do::Say("220 back.example.test ready\r\n"),
             hello: Do::Say(PLAIN),
             mail: Do::Say("250 2.1.0 ok\r\n"),
+            mail_again: None,
             recipients: HashMap::new(),
             recipient: Do::Say("250 2.1.5 ok\r\n"),
             data: Do::Say("354 go\r\n"),
@@ -198,12 +201,13 @@ struct Session {
     heard: Arc<Mutex<Heard>>,
     sender: String,
     recipients: Vec<String>,
+    messages: usize,
 }
 
 impl Session {
     fn new(stream: TcpStream, ways: Arc<Mutex<Ways>>, heard: Arc<Mutex<Heard>>) -> Self {
         let (sender, recipients) = (String::new(), Vec::new());
-        Self { stream, unread: Vec::new(), ways, heard, sender, recipients }
+        Self { stream, unread: Vec::new(), ways, heard, sender, recipients, messages: 0 }
     }
 
     async fn run(&mut self) -> Option<()> {
@@ -219,7 +223,8 @@ impl Session {
                 self.act(&ways.hello).await?;
             } else if let Some(sender) = between(&line, "MAIL FROM:<") {
                 (self.sender, self.recipients) = (sender, Vec::new());
-                self.act(&ways.mail).await?;
+                let again = ways.mail_again.as_ref().filter(|_| self.messages > 0);
+                self.act(again.unwrap_or(&ways.mail)).await?;
             } else if let Some(recipient) = between(&line, "RCPT TO:<") {
                 let reply = ways.recipients.get(recipient.as_str()).unwrap_or(&ways.recipient);
                 if is_yes(reply) {
@@ -244,6 +249,7 @@ impl Session {
     async fn message(&mut self, ways: &Ways) -> Option<()> {
         let content = self.content(ways).await?;
         self.heard.lock().dots += 1;
+        self.messages += 1;
         let recipients = std::mem::take(&mut self.recipients);
         let replies = if ways.lmtp { recipients.len() } else { 1 };
         for number in 0..replies {
