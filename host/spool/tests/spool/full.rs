@@ -99,6 +99,33 @@ fn space_runs_out_at_every_block_and_nothing_is_left_over() {
 }
 
 #[test]
+fn a_promise_that_cannot_be_taken_back_leaves_nothing_or_a_whole_message() {
+    // The folder's sync fails, then the mark, and perhaps the next sync.
+    for syncs in [1, 2] {
+        let disk = Simulated::new();
+        block_on(async {
+            let spool = open_disk(&disk).spool;
+            let mut draft = spool.begin(Id::generate(), spool.reserve(10, 10).await.unwrap());
+            draft.append(b"octets").await.unwrap();
+            draft.sync().await.unwrap();
+            disk.fail(Operation::SyncFolder, syncs);
+            // The first write is the record's.
+            disk.fail_at(disk.operations() + 5);
+            assert!(draft.keep(b"record".to_vec()).await.is_err());
+            assert_eq!(disk.names().is_empty(), syncs == 1, "{:?}", disk.names());
+            for survivor in disk.survivors(30) {
+                let opened = open_disk(&survivor);
+                assert!(opened.findings.is_empty(), "{syncs}: {:?}", opened.findings);
+                for found in opened.messages {
+                    assert_eq!(read_all(found.message.reader()).await.unwrap(), b"octets");
+                    assert_eq!(found.record, b"record");
+                }
+            }
+        });
+    }
+}
+
+#[test]
 fn a_record_that_cannot_be_written_to_its_place_is_written_to_another() {
     let disk = Simulated::new();
     block_on(async {
