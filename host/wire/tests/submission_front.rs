@@ -399,6 +399,18 @@ fn too_many_errors_close_the_session() {
 }
 
 #[test]
+fn a_goodbye_is_said_once() {
+    let settings = FrontSettings { max_errors: 1, ..settings() };
+    let (mut front, mut out) = (Front::new(Arc::new(settings)), Vec::new());
+    assert_eq!(front.advance(b"FOO\r\n", &mut out).action, FrontAction::Read);
+    for _ in 0..2 {
+        let closed = FrontAction::Close(CloseReason::TooManyErrors);
+        assert_eq!(front.advance(b"NOOP\r\n", &mut out).action, closed);
+    }
+    assert_eq!(out, b"500 5.5.1 Unknown command.\r\n421 4.7.0 Too many errors.\r\n");
+}
+
+#[test]
 fn too_many_rejections_close_the_session_and_failures_do_not() {
     let settings = FrontSettings { max_auth_errors: 2, ..settings() };
     let auth = format!("AUTH PLAIN {}\r\n", base64(b"\0ann\0secret"));
