@@ -4,7 +4,8 @@
 //! A message begins as a [`Draft`]: its copy is written, read meanwhile by any number of
 //! [`CopyReader`]s, and synced, which also secures the space for its record. A draft that is
 //! dropped leaves nothing. With [`Draft::keep`] it becomes a [`Kept`] message, which no crash takes
-//! away before it is removed.
+//! away before it is removed. A [`Reader`] looks into the folder from outside, while the spool is used
+//! and when it is not.
 //!
 //! ```no_run
 //! # use waypost_spool::{Error, Id, Metrics, Settings, Spool};

@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod folder;
 mod full;
+mod killed;
 mod life;
 mod reading;
 mod storage;
