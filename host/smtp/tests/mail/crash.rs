@@ -186,8 +186,8 @@ async fn live(course: Course, point: Option<FailPoint>, state: usize) -> BTreeSe
     }
     // A client that sends again sends another message, on which there may be another report.
     assert!(world.reports() <= 1 + usize::from(reply.is_none()), "{name}");
-    let passed = crash.passed.lock().clone();
-    passed
+    let passed = crash.passed.lock();
+    passed.clone()
 }
 
 async fn all_states(course: Course) -> BTreeSet<String> {

@@ -32,8 +32,6 @@ pub(crate) enum Content {
     CloseAfter(usize),
     /// Takes so many octets and says something that nobody has asked for.
     TalkAfter(usize, &'static str),
-    /// Takes them a little at a time.
-    Slowly(Duration),
 }
 
 /// How a back end behaves.
@@ -253,7 +251,7 @@ impl Session {
         let recipients = std::mem::take(&mut self.recipients);
         let replies = if ways.lmtp { recipients.len() } else { 1 };
         for number in 0..replies {
-            let reply = ways.end.get(number).or(ways.end.last()).unwrap().clone();
+            let reply = ways.end.get(number).or_else(|| ways.end.last()).unwrap().clone();
             if let Do::After(wait, _) = reply {
                 tokio::time::sleep(wait).await;
             }
@@ -285,7 +283,6 @@ impl Session {
                     while self.fill().await.is_some() {}
                     return None;
                 }
-                Content::Slowly(pause) => tokio::time::sleep(pause).await,
                 _ => {}
             }
             let line = self.raw_line().await?;

@@ -6,7 +6,7 @@ mod client;
 mod house;
 mod policy;
 
-pub(crate) use back_end::{BackEnd, Content, Delivered, Do, Ways};
+pub(crate) use back_end::{BackEnd, Content, Do, Ways};
 pub(crate) use client::Client;
 pub(crate) use house::{House, Plan, Spooling};
 pub(crate) use policy::{Answer, identity, to};
