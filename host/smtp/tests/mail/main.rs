@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod fronts;
 mod full;
+mod identity;
 mod large;
 mod one_leg;
 mod outcomes;

@@ -26,6 +26,8 @@ pub(crate) enum Do {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Take,
+    /// Takes it and keeps nothing.
+    Forget,
     /// Takes so many octets and no more.
     Stall(usize),
     /// Takes so many octets and closes.
@@ -41,6 +43,10 @@ pub(crate) struct Ways {
     pub(crate) greeting: Do,
     /// The answer to EHLO or LHLO.
     pub(crate) hello: Do,
+    /// The answer to XCLIENT, where it is known.
+    pub(crate) xclient: Option<Do>,
+    /// A line with a PROXY header comes first.
+    pub(crate) proxy: bool,
     pub(crate) mail: Do,
     /// The answer to MAIL on a connection that has brought a message, where it is another.
     pub(crate) mail_again: Option<Do>,
@@ -65,6 +71,8 @@ impl Default for Ways {
             lmtp: false,
             greeting: Do::Say("220 back.example.test ready\r\n"),
             hello: Do::Say(PLAIN),
+            xclient: None,
+            proxy: false,
             mail: Do::Say("250 2.1.0 ok\r\n"),
             mail_again: None,
             recipients: HashMap::new(),
@@ -209,6 +217,10 @@ impl Session {
     }
 
     async fn run(&mut self) -> Option<()> {
+        if self.ways.lock().proxy {
+            let header = self.line().await?;
+            self.heard.lock().commands.push(header);
+        }
         let greeting = self.ways.lock().greeting.clone();
         self.act(&greeting).await?;
         loop {
@@ -234,6 +246,10 @@ impl Session {
                 if matches!(ways.data, Do::Say(text) if text.starts_with('3')) {
                     self.message(&ways).await?;
                 }
+            } else if let Some(reply) =
+                ways.xclient.as_ref().filter(|_| upper.starts_with("XCLIENT"))
+            {
+                self.act(reply).await?;
             } else if upper == "RSET" {
                 self.act(&ways.reset).await?;
             } else if upper == "QUIT" {
@@ -291,7 +307,9 @@ impl Session {
             if line == b".\r\n" {
                 return Some(lines);
             }
-            lines.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+            if ways.content != Content::Forget {
+                lines.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! what a test wants.
 
 mod back_end;
+pub(crate) mod child;
 mod client;
 mod house;
 mod policy;
