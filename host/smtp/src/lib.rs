@@ -16,6 +16,7 @@ mod metrics;
 mod offer;
 pub mod outcome;
 mod pool;
+mod probe;
 mod promise;
 mod queue;
 pub mod received;
@@ -33,6 +34,7 @@ mod wording;
 
 pub use fail_point::{FailPoint, FailPoints, Fate};
 pub use metrics::Metrics;
+pub use probe::{ProbeError, probe};
 pub use queue::{OperateError, Queue};
 pub use serve::serve;
 pub use service::{Entrance, Service};

@@ -205,7 +205,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Finishes what the spool has begun, and gives its lock back: the last thing that is done.
+    /// Finishes what the spool has been told, and lets go of it. What is kept is found again at the
+    /// next start.
     pub async fn close(&self) {
         self.spool.close().await;
     }

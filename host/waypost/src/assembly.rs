@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     pub(crate) net: waypost_net::Metrics,
     pub(crate) routing: waypost_routing::Metrics,
     pub(crate) login: waypost_login::Metrics,
+    pub(crate) smtp: waypost_smtp::Metrics,
+    pub(crate) spool: waypost_spool::Metrics,
 }
 
 impl Metrics {
@@ -32,6 +34,8 @@ impl Metrics {
             net: waypost_net::Metrics::register(registry),
             routing: waypost_routing::Metrics::register(registry),
             login: waypost_login::Metrics::register(registry),
+            smtp: waypost_smtp::Metrics::register(registry),
+            spool: waypost_spool::Metrics::register(registry),
         }
     }
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use waypost_config::Config;
+use waypost_config::{Config, Listener, Spoken};
 use waypost_login::{Probed, probe};
 use waypost_model::{Host, Protocol};
 use waypost_net::OwnListeners;
 use waypost_net::backend::Pattern;
+use waypost_net::connect::Connector;
 use waypost_net::tls::Certificates;
 use waypost_session::Users;
+use waypost_wire::login::FrontSettings;
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
@@ -105,11 +107,7 @@ async fn check_back_ends(
         config.listeners.iter().map(|listener| listener.settings.protocol).collect();
     for host in &hosts {
         for protocol in &protocols {
-            let (backends, hostname) = (&made.generation.backends, &config.server.hostname);
-            let found = probe(&connector, backends, host, *protocol, hostname).await;
-            let found = found
-                .map_err(|error| error.to_string())
-                .and_then(|probed| compare(config, *protocol, &probed));
+            let found = check_back_end(config, made, &connector, host, *protocol).await;
             findings.add(&format!("back end {host}, {protocol}"), found);
         }
     }
@@ -119,11 +117,39 @@ async fn check_back_ends(
     Ok(())
 }
 
+fn front(listener: &Listener) -> Option<&FrontSettings> {
+    match &listener.spoken {
+        Spoken::Login(login) => Some(&login.front),
+        Spoken::Mail(_) => None,
+    }
+}
+
+async fn check_back_end(
+    config: &Config,
+    made: &Made,
+    connector: &Connector,
+    host: &Host,
+    protocol: Protocol,
+) -> Result<String, String> {
+    let backends = &made.generation.backends;
+    if let (Protocol::Smtp | Protocol::Lmtp, Some(smtp)) = (protocol, &config.smtp) {
+        let probed = waypost_smtp::probe(connector, backends, host, protocol, smtp).await;
+        return match probed {
+            Ok(address) => Ok(format!("{address} is ready for mail")),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    match probe(connector, backends, host, protocol, &config.server.hostname).await {
+        Ok(probed) => compare(config, protocol, &probed),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Compares with what the fronts promise before it is known which back end will answer.
 fn compare(config: &Config, protocol: Protocol, probed: &Probed) -> Result<String, String> {
     let listeners = config.listeners.iter().filter(|l| l.settings.protocol == protocol);
     let missing: BTreeSet<&str> =
-        listeners.flat_map(|listener| probed.missing(&listener.front)).collect();
+        listeners.filter_map(front).flat_map(|front| probed.missing(front)).collect();
     if missing.is_empty() {
         return Ok(format!("{} is ready for a login", probed.address));
     }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use waypost_model::Protocol;
+use waypost_spool::Id;
 
 /// The front door of a mail cluster.
 ///
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say where an address would be taken, and why.
     Route(RouteArgs),
+    /// Look at the messages that are kept, have them tried again, forget them.
+    Spool(SpoolArgs),
+    /// Have the process that serves load its configuration anew: all of it, or nothing and the
+    /// reason.
+    Reload(ControlArgs),
 }
 
 #[derive(Debug, Args)]
@@ -32,6 +38,56 @@ pub(crate) struct ConfigArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/waypost/waypost.toml")]
     pub(crate) config: PathBuf,
+}
+
+/// How a command reaches the process that serves.
+#[derive(Debug, Args)]
+pub(crate) struct ControlArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The control socket, instead of the one in the configuration.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control: Option<PathBuf>,
+    /// How many seconds to wait for the end of the command.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) patience: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolArgs {
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+    /// The folder of the spool to look at, instead of the one in the configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: SpoolCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// List the messages that are kept, the oldest first, with what is left to do: name, age, size
+    /// and sender, then each recipient that waits.
+    List,
+    /// Show what is known of a message.
+    Show {
+        /// Its name.
+        id: Id,
+        /// Print the message itself instead.
+        #[arg(long)]
+        copy: bool,
+    },
+    /// Have messages tried again now.
+    Retry {
+        /// Their names; without, all of them.
+        ids: Vec<Id>,
+    },
+    /// Forget messages: nobody gets them, and nobody is told.
+    Drop {
+        /// Their names.
+        #[arg(required = true)]
+        ids: Vec<Id>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +115,9 @@ pub(crate) struct RouteArgs {
     /// As whom to ask.
     #[arg(long, value_enum, default_value_t = FrontProtocol::Imap)]
     pub(crate) protocol: FrontProtocol,
+    /// The sender of a message to that address; without, the null sender.
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    pub(crate) sender: String,
     /// The client's address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) client: std::net::IpAddr,
@@ -70,6 +129,8 @@ pub(crate) enum FrontProtocol {
     Imap,
     Pop3,
     Submission,
+    Smtp,
+    Lmtp,
 }
 
 impl From<FrontProtocol> for Protocol {
@@ -78,6 +139,8 @@ impl From<FrontProtocol> for Protocol {
             FrontProtocol::Imap => Self::Imap,
             FrontProtocol::Pop3 => Self::Pop3,
             FrontProtocol::Submission => Self::Submission,
+            FrontProtocol::Smtp => Self::Smtp,
+            FrontProtocol::Lmtp => Self::Lmtp,
         }
     }
 }

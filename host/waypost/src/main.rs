@@ -4,12 +4,17 @@ mod assembly;
 mod builtin;
 mod check;
 mod cli;
+mod control;
 mod demo;
+mod doors;
 mod generation;
 mod logging;
+mod mail;
 mod metrics;
+mod reload;
 mod route;
 mod run;
+mod spool;
 mod workers;
 
 use std::process::ExitCode;
@@ -24,6 +29,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::serve(&arguments.config, || ()),
         Command::Check(arguments) => check::run(&arguments),
         Command::Route(arguments) => route::run(&arguments),
+        Command::Spool(arguments) => spool::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
-use waypost_config::Config;
-use waypost_model::{Context, Decision, Protocol, Search, Target};
+use waypost_config::{Config, Listener, Spoken};
+use waypost_model::{Address, Context, Decision, Lookup, Protocol, Purpose, Search, Target};
 use waypost_routing::{Resolution, Routed, Step};
 use waypost_session::Users;
 
@@ -13,7 +13,7 @@ use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
 use crate::cli::RouteArgs;
 
-/// Asks the policies as a login would, and prints what they did. An error when the address has no
+/// Asks the policies as a login or a message would, and prints what they did. An error when the address has no
 /// route.
 pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
     let config = Arc::new(Config::load(&arguments.config.config, &SYSTEM)?);
@@ -21,19 +21,7 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
     let listener = config.listeners.iter().find(|l| l.settings.protocol == protocol);
     let listener = listener
         .ok_or_else(|| anyhow::anyhow!("the configuration has no listener for {protocol}"))?;
-    let name = listener.names.read(&arguments.address, None)?;
-    let context = Arc::new(Context {
-        protocol,
-        listener: listener.settings.name.clone(),
-        client_address: arguments.client,
-        encrypted: true,
-        mechanism: None,
-        login_name: Some(Arc::from(arguments.address.as_str())),
-        authentication_id: name.authentication_id.clone(),
-        certificate_name: None,
-        sender: None,
-        now: SystemTime::now(),
-    });
+    let (lookup, context) = question(arguments, listener)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
@@ -41,11 +29,11 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
         let made = assembly::maker(&Users::Clear, &metrics)?.make(&config).await?;
         let router = assembly::router(&config, &metrics);
         let generation = &made.generation;
-        let explanation = router.explain(&generation.domains, &name.lookup, &context).await;
-        println!("address  {}", name.lookup.address);
+        let explanation = router.explain(&generation.domains, &lookup, &context).await;
+        println!("address  {}", lookup.address);
         match &explanation.domain {
             Some(pattern) => println!("domain   [domain.\"{pattern}\"]"),
-            None => println!("domain   no policy serves {}", name.lookup.address.domain()),
+            None => println!("domain   no policy serves {}", lookup.address.domain()),
         }
         explanation.steps.iter().for_each(print_step);
         match &explanation.resolution {
@@ -64,6 +52,39 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
             Resolution::Temporary { policy, trouble } => anyhow::bail!("{policy}: {trouble}"),
         }
     })
+}
+
+/// What a client would make Waypost ask.
+fn question(
+    arguments: &RouteArgs,
+    listener: &Listener,
+) -> anyhow::Result<(Arc<Lookup>, Arc<Context>)> {
+    let context = Context {
+        protocol: listener.settings.protocol,
+        listener: listener.settings.name.clone(),
+        client_address: arguments.client,
+        encrypted: true,
+        mechanism: None,
+        login_name: None,
+        authentication_id: None,
+        certificate_name: None,
+        sender: None,
+        now: SystemTime::now(),
+    };
+    match &listener.spoken {
+        Spoken::Login(login) => {
+            let name = login.names.read(&arguments.address, None)?;
+            let login_name = Some(Arc::from(arguments.address.as_str()));
+            let authentication_id = name.authentication_id;
+            Ok((name.lookup, Arc::new(Context { login_name, authentication_id, ..context })))
+        }
+        Spoken::Mail(_) => {
+            let address = Address::new(&arguments.address, None)?;
+            let lookup = Lookup { purpose: Purpose::Recipient, address };
+            let sender = Some(Arc::from(arguments.sender.as_str()));
+            Ok((Arc::new(lookup), Arc::new(Context { sender, ..context })))
+        }
+    }
 }
 
 fn print_step(step: &Step) {
@@ -96,7 +117,7 @@ fn print_search(search: &Search) {
 
 fn print_route<T>(routed: &Routed<T>) {
     if let Some(identity) = &routed.route.identity {
-        println!("login    as {identity}");
+        println!("name     passed on as {identity}");
     }
     println!("targets  in this order:");
 }

@@ -1,7 +1,6 @@
 //! The threads that serve: one for each core, each with a single-threaded runtime and sockets of
 //! its own, so that nothing of a session crosses a thread.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -9,9 +8,9 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use waypost_login::{Driver, Entrance};
 use waypost_net::listener::{BoundSocket, Listener};
-use waypost_routing::LoadedPolicy;
+
+use crate::doors::{Door, Doors};
 
 /// The threads that serve.
 pub(crate) struct Workers {
@@ -32,20 +31,15 @@ enum Stage {
 
 impl Workers {
     /// Starts one thread for each list of sockets.
-    pub(crate) fn start(
-        sockets: Vec<Vec<BoundSocket>>,
-        driver: &Arc<Driver<LoadedPolicy>>,
-        entrances: &Arc<HashMap<Arc<str>, Arc<Entrance>>>,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(sockets: Vec<Vec<BoundSocket>>, doors: &Arc<Doors>) -> io::Result<Self> {
         let (stage, _) = watch::channel(Stage::Serve);
         let mut threads = Vec::with_capacity(sockets.len());
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let (driver, entrances) = (driver.clone(), entrances.clone());
+            let doors = doors.clone();
             let stage = stage.subscribe();
             let name = format!("worker-{number}");
-            let thread = thread::Builder::new()
-                .name(name)
-                .spawn(move || work(sockets, &driver, &entrances, stage))?;
+            let thread =
+                thread::Builder::new().name(name).spawn(move || work(sockets, &doors, stage))?;
             threads.push(thread);
         }
         Ok(Self { threads, stage })
@@ -78,8 +72,7 @@ impl Workers {
 
 fn work(
     sockets: Vec<BoundSocket>,
-    driver: &Arc<Driver<LoadedPolicy>>,
-    entrances: &HashMap<Arc<str>, Arc<Entrance>>,
+    doors: &Doors,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -87,8 +80,8 @@ fn work(
         let mut accepting = JoinSet::new();
         for socket in sockets {
             let listener = Listener::new(socket)?;
-            let Some(entrance) = entrances.get(&listener.settings().name) else { continue };
-            accepting.spawn(accept(listener, driver.clone(), entrance.clone()));
+            let Some(door) = doors.get(&listener.settings().name) else { continue };
+            accepting.spawn(accept(listener, door.clone()));
         }
         let _ = stage.wait_for(|stage| *stage >= Stage::Drain).await;
         accepting.shutdown().await;
@@ -97,9 +90,8 @@ fn work(
     })
 }
 
-async fn accept(listener: Listener, driver: Arc<Driver<LoadedPolicy>>, entrance: Arc<Entrance>) {
+async fn accept(listener: Listener, door: Door) {
     loop {
-        let accepted = listener.accept().await;
-        tokio::spawn(waypost_login::serve(driver.clone(), entrance.clone(), accepted));
+        door.open(listener.accept().await);
     }
 }

@@ -1,0 +1,145 @@
+//! The control socket's two ends: what the process does when it is asked, and how commands ask.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use waypost_config::Config;
+use waypost_control::{Answer, Commands, Request, Server, ask};
+use waypost_smtp::Queue;
+use waypost_spool::Id;
+
+use crate::builtin::SYSTEM;
+use crate::cli::ControlArgs;
+use crate::spool;
+
+/// Where a reload's outcome goes.
+pub(crate) type Reload = oneshot::Sender<Result<Value, String>>;
+
+/// To commands for a spool.
+const NO_SPOOL: &str = "the process that serves has no spool";
+
+/// What commands do in the process that serves.
+pub(crate) struct Process {
+    reloads: mpsc::Sender<Reload>,
+    /// The messages that are kept, where any are.
+    queue: Option<Arc<Queue>>,
+}
+
+impl Process {
+    /// With it comes the end at which reloads are asked for, one after the other.
+    pub(crate) fn new(queue: Option<Arc<Queue>>) -> (Self, mpsc::Receiver<Reload>) {
+        let (reloads, asked) = mpsc::channel(1);
+        (Self { reloads, queue }, asked)
+    }
+
+    async fn reload(&self) -> Answer {
+        let (outcome, told) = oneshot::channel();
+        let told = match self.reloads.send(outcome).await {
+            Ok(()) => told.await.ok(),
+            Err(_) => None,
+        };
+        match told {
+            Some(Ok(loaded)) => Answer::Done(loaded),
+            Some(Err(why)) => Answer::Refused(why),
+            None => Answer::Refused("waypost is stopping".into()),
+        }
+    }
+}
+
+impl Process {
+    /// Has messages tried again: those that the request names, or all.
+    fn retry(&self, request: &Request) -> Answer {
+        let Some(queue) = &self.queue else { return Answer::Refused(NO_SPOOL.into()) };
+        let named = match ids(request) {
+            Ok(named) => named,
+            Err(why) => return Answer::Refused(why),
+        };
+        let all = named.is_empty();
+        let ids = if all { queue.ids() } else { named };
+        for id in ids {
+            match queue.retry_now(id) {
+                Ok(()) => {}
+                // Of all, those count that can be tried.
+                Err(_) if all => {}
+                Err(error) => return Answer::Refused(error.to_string()),
+            }
+        }
+        Answer::Done(Value::Null)
+    }
+
+    /// Forgets the messages that the request names, one after the other up to the first that
+    /// cannot be.
+    async fn forget(&self, request: &Request) -> Answer {
+        let Some(queue) = &self.queue else { return Answer::Refused(NO_SPOOL.into()) };
+        let ids = match ids(request) {
+            Ok(ids) => ids,
+            Err(why) => return Answer::Refused(why),
+        };
+        for id in ids {
+            if let Err(error) = queue.drop_message(id).await {
+                return Answer::Refused(error.to_string());
+            }
+        }
+        Answer::Done(Value::Null)
+    }
+}
+
+/// The messages that a request names.
+fn ids(request: &Request) -> Result<Vec<Id>, String> {
+    let named = request.arguments.get(spool::IDS).and_then(Value::as_array);
+    let name = |value: &Value| {
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        id.ok_or_else(|| format!("{value} is no message's name"))
+    };
+    named.into_iter().flatten().map(name).collect()
+}
+
+impl Commands for Process {
+    async fn run(&self, request: Request) -> Answer {
+        match request.command.as_str() {
+            "reload" => self.reload().await,
+            spool::RETRY => self.retry(&request),
+            spool::DROP => self.forget(&request).await,
+            _ => Answer::unknown(&request),
+        }
+    }
+}
+
+/// Binds the socket that the configuration asks for, as who serves.
+pub(crate) fn bind(config: &Config) -> anyhow::Result<Option<Server>> {
+    let Some(path) = &config.server.control else { return Ok(None) };
+    Ok(Some(Server::bind(path)?))
+}
+
+/// Asks the process that serves, and answers what it says is done.
+///
+/// # Errors
+/// When it cannot be asked, or refuses; why, for the operator.
+pub(crate) fn command(arguments: &ControlArgs, request: &Request) -> anyhow::Result<Value> {
+    let configured;
+    let socket = match &arguments.control {
+        Some(socket) => socket,
+        None => {
+            configured = configured_socket(&arguments.config.config)?;
+            &configured
+        }
+    };
+    let patience = Duration::from_secs(arguments.patience.max(1).into());
+    match ask(socket, request, patience)? {
+        Answer::Done(value) => Ok(value),
+        Answer::Refused(why) => Err(anyhow::anyhow!(why)),
+    }
+}
+
+fn configured_socket(config: &Path) -> anyhow::Result<std::path::PathBuf> {
+    Config::control_socket(config, &SYSTEM)?.with_context(|| {
+        format!(
+            "{} has no control socket: set `control` in [server] and start waypost again",
+            config.display()
+        )
+    })
+}
