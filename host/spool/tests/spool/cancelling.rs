@@ -85,6 +85,24 @@ fn a_draft_that_is_dropped_while_it_is_written_leaves_nothing() {
 }
 
 #[test]
+fn a_draft_that_is_dropped_before_it_is_written_leaves_nothing() {
+    // Whichever of the two threads that have its work to do comes first.
+    let disk = Simulated::new().with_threads();
+    let spool = open_disk(&disk).spool;
+    block_on(async {
+        for _ in 0..5_000 {
+            let mut draft = spool.begin(Id::generate(), spool.reserve(1000, 10).await.unwrap());
+            draft.append(b"octets").await.unwrap();
+            let _ = pin!(draft.sync()).poll(&mut Context::from_waker(Waker::noop()));
+            drop(draft);
+        }
+        spool.close().await;
+    });
+    assert_eq!(disk.names(), [""; 0]);
+    assert_eq!(spool.usage().reserved, 0);
+}
+
+#[test]
 fn a_message_whose_keeping_nobody_waited_for_is_removed() {
     for operation in [Operation::Sync, Operation::Rename, Operation::SyncFolder] {
         let (disk, spool, keeper) = gated();
