@@ -1,7 +1,7 @@
 //! Two small back ends in one process: what `waypost demo` puts behind the real proxy.
 //!
-//! They hold a handful of mailboxes in memory and speak as much IMAP and POP3 as mail clients need
-//! to list and read them. They are real servers on real sockets, but not meant for anything else:
+//! They hold a handful of mailboxes in memory, speak as much IMAP and POP3 as mail clients need to
+//! list and read them, and as much SMTP as it takes to bring mail in and out. They are real servers on real sockets, but not meant for anything else:
 //! no TLS, one mailbox per user, nothing survives the process.
 
 mod imap;
@@ -9,13 +9,16 @@ mod lines;
 mod mailbox;
 mod message;
 mod pop3;
+mod smtp;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::smtp::Role;
 
 pub use mailbox::{Mailbox, MailboxStore, User};
 pub use message::Message;
@@ -27,6 +30,10 @@ pub struct Addresses {
     pub imap: SocketAddr,
     /// Where it speaks POP3.
     pub pop3: SocketAddr,
+    /// Where it takes mail for its mailboxes.
+    pub smtp: SocketAddr,
+    /// Where it takes mail of its users.
+    pub submission: SocketAddr,
 }
 
 /// A back end that is running. It stops when this is dropped; sessions in progress end with the
@@ -34,33 +41,37 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct BackEnd {
     addresses: Addresses,
-    accepting: [JoinHandle<()>; 2],
+    accepting: [JoinHandle<()>; 4],
 }
 
 impl BackEnd {
-    /// Binds both ports (zero takes a free one) and serves `store` on the current runtime.
+    /// Binds the ports (zero takes a free one) and serves `store` on the current runtime. What its
+    /// users send goes on to `front`, by SMTP.
     ///
     /// # Errors
     /// When a port cannot be bound.
-    pub async fn start(wanted: Addresses, store: Arc<MailboxStore>) -> io::Result<Self> {
+    pub async fn start(
+        wanted: Addresses,
+        store: Arc<MailboxStore>,
+        front: SocketAddr,
+    ) -> io::Result<Self> {
         let imap = TcpListener::bind(wanted.imap).await?;
         let pop3 = TcpListener::bind(wanted.pop3).await?;
-        let addresses = Addresses { imap: imap.local_addr()?, pop3: pop3.local_addr()? };
-        let imap_store = store.clone();
+        let smtp = TcpListener::bind(wanted.smtp).await?;
+        let submission = TcpListener::bind(wanted.submission).await?;
+        let addresses = Addresses {
+            imap: imap.local_addr()?,
+            pop3: pop3.local_addr()?,
+            smtp: smtp.local_addr()?,
+            submission: submission.local_addr()?,
+        };
         let accepting = [
-            tokio::spawn(async move {
-                while let Ok((stream, _)) = imap.accept().await {
-                    let store = imap_store.clone();
-                    tokio::spawn(async move { imap::serve(stream, &store).await.ok() });
-                }
-            }),
-            tokio::spawn(async move {
-                while let Ok((stream, _)) = pop3.accept().await {
-                    let store = store.clone();
-                    tokio::spawn(async move { pop3::serve(stream, &store).await.ok() });
-                }
-            }),
-        ];
+            (imap, Port::Imap),
+            (pop3, Port::Pop3),
+            (smtp, Port::Smtp(Role::Incoming)),
+            (submission, Port::Smtp(Role::Submission { front })),
+        ]
+        .map(|(listener, port)| tokio::spawn(accept(listener, port, store.clone())));
         Ok(Self { addresses, accepting })
     }
 
@@ -68,6 +79,29 @@ impl BackEnd {
     pub fn addresses(&self) -> Addresses {
         self.addresses
     }
+}
+
+/// What is spoken on a port.
+#[derive(Clone, Copy, Debug)]
+enum Port {
+    Imap,
+    Pop3,
+    Smtp(Role),
+}
+
+async fn accept(listener: TcpListener, port: Port, store: Arc<MailboxStore>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, port, store.clone()));
+    }
+}
+
+async fn serve(stream: TcpStream, port: Port, store: Arc<MailboxStore>) {
+    // A client that goes away is no concern of anybody's.
+    let _ = match port {
+        Port::Imap => imap::serve(stream, &store).await,
+        Port::Pop3 => pop3::serve(stream, &store).await,
+        Port::Smtp(role) => smtp::serve(stream, &store, role).await,
+    };
 }
 
 impl Drop for BackEnd {

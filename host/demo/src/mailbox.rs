@@ -87,6 +87,11 @@ impl MailboxStore {
         self.users.insert(name.to_ascii_lowercase(), Arc::new(user));
     }
 
+    /// Whose mailbox has this name.
+    pub(crate) fn user(&self, name: &str) -> Option<Arc<User>> {
+        self.users.get(&name.to_ascii_lowercase()).cloned()
+    }
+
     /// The user's full name, where the password is right.
     pub(crate) fn log_in(&self, name: &str, password: &str) -> Option<Arc<User>> {
         let user = self.users.get(&name.to_ascii_lowercase())?;

@@ -92,8 +92,8 @@ pub(crate) enum SpoolCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where IMAP and POP3 listen, instead of 1143 and 1110.
-    #[arg(long, num_args = 2, value_names = ["IMAP", "POP3"])]
+    /// Where IMAP, POP3, SMTP and submission listen, instead of 1143, 1110, 2525 and 1587.
+    #[arg(long, num_args = 4, value_names = ["IMAP", "POP3", "SMTP", "SUBMISSION"])]
     pub(crate) ports: Option<Vec<u16>>,
 }
 

@@ -15,60 +15,81 @@ use self::cluster::{DOMAIN, MEMBERS};
 use crate::cli::DemoArgs;
 use crate::run;
 
-const IMAP: u16 = 1143;
-const POP3: u16 = 1110;
+/// Where Waypost listens, and its back ends too: in a cluster they share their ports, as the
+/// back-end table wants it.
+#[derive(Clone, Copy)]
+struct Ports {
+    imap: u16,
+    pop3: u16,
+    smtp: u16,
+    submission: u16,
+}
+
+impl Ports {
+    const USUAL: Self = Self { imap: 1143, pop3: 1110, smtp: 2525, submission: 1587 };
+}
 
 /// Runs the demo until somebody ends it.
 pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
-    let (imap, pop3) = match arguments.ports.as_deref() {
-        Some([imap, pop3]) => (*imap, *pop3),
-        _ => (IMAP, POP3),
+    let ports = match arguments.ports.as_deref() {
+        Some([imap, pop3, smtp, submission]) => {
+            Ports { imap: *imap, pop3: *pop3, smtp: *smtp, submission: *submission }
+        }
+        _ => Ports::USUAL,
     };
-    // The back ends of a cluster share their ports, as the back-end table wants it.
     let folder = TempDir::with_prefix("waypost-demo-")?;
-    let back_ends = BackEnds::start(imap, pop3)?;
+    let _back_ends = BackEnds::start(ports)?;
     let configuration = folder.path().join("waypost.toml");
     std::fs::write(folder.path().join("directory.ldif"), cluster::ldif())?;
-    std::fs::write(&configuration, configuration_text(imap, pop3, back_ends.ports))?;
-    run::serve(&configuration, || introduce(imap, pop3, &configuration))
+    std::fs::write(&configuration, configuration_text(ports))?;
+    run::serve(&configuration, || introduce(ports, &configuration))
 }
 
 /// The back ends on a thread of their own: they are no part of Waypost.
 struct BackEnds {
-    ports: (u16, u16),
     _runtime: tokio::runtime::Runtime,
     _running: Vec<BackEnd>,
 }
 
 impl BackEnds {
-    fn start(imap: u16, pop3: u16) -> anyhow::Result<Self> {
+    fn start(ports: Ports) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("back-ends")
             .enable_all()
             .build()?;
+        let front = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.smtp));
         let mut running = Vec::new();
         for member in &MEMBERS {
             let address: Ipv4Addr = member.address.parse()?;
+            let at = |port| SocketAddr::from((address, port));
             let wanted = Addresses {
-                imap: SocketAddr::from((address, imap)),
-                pop3: SocketAddr::from((address, pop3)),
+                imap: at(ports.imap),
+                pop3: at(ports.pop3),
+                smtp: at(ports.smtp),
+                submission: at(ports.submission),
             };
-            let started = runtime.block_on(BackEnd::start(wanted, Arc::new(member.mailboxes())));
-            let context = || format!("{} cannot listen on {} and {pop3}", member.name, wanted.imap);
-            running.push(started.with_context(context)?);
+            let started = BackEnd::start(wanted, Arc::new(member.mailboxes()), front);
+            let context = || {
+                let Ports { imap, pop3, smtp, submission } = ports;
+                let name = member.name;
+                format!("{name} cannot listen on {address}, {imap}, {pop3}, {smtp}, {submission}")
+            };
+            running.push(runtime.block_on(started).with_context(context)?);
         }
-        Ok(Self { ports: (imap, pop3), _runtime: runtime, _running: running })
+        Ok(Self { _runtime: runtime, _running: running })
     }
 }
 
 /// What an operator would write for this cluster.
-fn configuration_text(imap: u16, pop3: u16, back_ends: (u16, u16)) -> String {
+fn configuration_text(ports: Ports) -> String {
+    let Ports { imap, pop3, smtp, submission } = ports;
     format!(
         r#"# The demo's configuration. Passwords travel in clear here, since nothing leaves this machine.
 
 [server]
 hostname = "waypost.{DOMAIN}"
+control = "control"
 
 [listener.imap]
 protocol = "imap"
@@ -83,6 +104,25 @@ bind = ["127.0.0.1:{pop3}"]
 tls = "none"
 allow-plaintext-login = true
 default-domain = "{DOMAIN}"
+
+[listener.mx]
+protocol = "smtp"
+bind = ["127.0.0.1:{smtp}"]
+tls = "none"
+
+[listener.submission]
+protocol = "submission"
+bind = ["127.0.0.1:{submission}"]
+tls = "none"
+allow-plaintext-login = true
+default-domain = "{DOMAIN}"
+submission-extensions = ["SIZE 10485760", "8BITMIME"]
+
+[smtp]
+postmaster = "user1@{DOMAIN}"
+
+[spool]
+folder = "spool"
 
 [login]
 # The two small back ends know no tokens.
@@ -109,14 +149,16 @@ use-first = true
 policies = ["ldap"]
 
 [backend."*"]
-imap = {{ port = {}, tls = "none" }}
-pop3 = {{ port = {}, tls = "none" }}
-"#,
-        back_ends.0, back_ends.1
+imap = {{ port = {imap}, tls = "none" }}
+pop3 = {{ port = {pop3}, tls = "none" }}
+smtp = {{ port = {smtp}, tls = "none" }}
+submission = {{ port = {submission}, tls = "none" }}
+"#
     )
 }
 
-fn introduce(imap: u16, pop3: u16, configuration: &Path) {
+fn introduce(ports: Ports, configuration: &Path) {
+    let Ports { imap, pop3, smtp, submission } = ports;
     println!("\nWaypost is in front of two back ends, and this is who lives where:\n");
     for member in &MEMBERS {
         let users = member.users.map(|user| format!("{user}@{DOMAIN}")).join(", ");
@@ -127,6 +169,11 @@ fn introduce(imap: u16, pop3: u16, configuration: &Path) {
          \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=1' -u user1@{DOMAIN}:user1\n\
          \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=1' -u user3@{DOMAIN}:user3\n\
          \x20 curl 'pop3://127.0.0.1:{pop3}/1' -u user4@{DOMAIN}:user4\n\
+         \x20 printf 'Subject: Hello\\n\\nTo north and south.\\n' | curl smtp://127.0.0.1:{smtp} --crlf -T - \\\n\
+         \x20      --mail-from user2@{DOMAIN} --mail-rcpt user1@{DOMAIN} --mail-rcpt user3@{DOMAIN}\n\
+         \x20 printf 'Subject: Hello\\n\\nSent by user1.\\n' | curl smtp://127.0.0.1:{submission} --crlf -T - \\\n\
+         \x20      --mail-from user1@{DOMAIN} --mail-rcpt user4@{DOMAIN} -u user1@{DOMAIN}:user1\n\
+         \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=2' -u user3@{DOMAIN}:user3\n\
          \x20 {program} route --config {configuration} user2@{DOMAIN}\n\n\
          The configuration and the directory are in {folder}.\n\
          Change a mailHost in directory.ldif, send SIGHUP to process {process}, and see the user \
