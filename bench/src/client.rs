@@ -1,8 +1,8 @@
 //! Many mail clients in one process.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -24,6 +24,9 @@ pub(crate) enum Load {
     Logins { count: usize, at_once: usize },
     /// Log in and fetch so many bytes over one connection.
     Fetch { bytes: usize },
+    /// Send so many messages, each over a connection of its own, so many at once, to so many
+    /// recipients on so many back ends.
+    Mail { count: usize, at_once: usize, recipients: usize, back_ends: usize },
     /// Log in so many times, say `held`, and stay until standard input ends.
     Hold { count: usize },
 }
@@ -38,6 +41,9 @@ pub(crate) async fn run(address: SocketAddr, tls: bool, load: Load) -> anyhow::R
     match load {
         Load::Logins { count, at_once } => logins(address, tls, count, at_once).await,
         Load::Fetch { bytes } => fetch(address, tls, bytes).await,
+        Load::Mail { count, at_once, recipients, back_ends } => {
+            many(count, at_once, move |number| send(address, number, recipients, back_ends)).await
+        }
         Load::Hold { count } => hold(address, tls, count).await,
     }
 }
@@ -56,19 +62,34 @@ async fn logins(
     count: usize,
     at_once: usize,
 ) -> anyhow::Result<()> {
+    many(count, at_once, move |number| {
+        let tls = tls.clone();
+        async move {
+            let mut stream = log_in(address, tls.as_ref(), number).await?;
+            stream.write_all(b"b LOGOUT\r\n").await?;
+            until(&mut *stream, "b OK").await
+        }
+    })
+    .await
+}
+
+/// Does something `count` times, `at_once` at once; each is told its number.
+async fn many<F: Future<Output = anyhow::Result<()>> + Send>(
+    count: usize,
+    at_once: usize,
+    each: impl Fn(usize) -> F + Clone + Send + 'static,
+) -> anyhow::Result<()> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..at_once {
-        let (next, tls) = (next.clone(), tls.clone());
+        let (next, each) = (next.clone(), each.clone());
         tasks.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= count {
                     return anyhow::Ok(());
                 }
-                let mut stream = log_in(address, tls.as_ref(), number).await?;
-                stream.write_all(b"b LOGOUT\r\n").await?;
-                until(&mut *stream, "b OK").await?;
+                each(number).await?;
             }
         });
     }
@@ -77,6 +98,40 @@ async fn logins(
     }
     Ok(())
 }
+
+/// Sends a message of 4 KiB as a plain client does, command by command.
+async fn send(
+    address: SocketAddr,
+    number: usize,
+    recipients: usize,
+    back_ends: usize,
+) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    until(&mut stream, "220 ").await?;
+    let mut commands =
+        vec!["EHLO client.bench.test\r\n".into(), "MAIL FROM:<user0@bench.test>\r\n".into()];
+    let to = crate::mail::recipients(number, recipients, back_ends);
+    commands.extend(to.map(|user| format!("RCPT TO:<user{user}@bench.test>\r\n")));
+    for command in commands {
+        stream.write_all(command.as_bytes()).await?;
+        until(&mut stream, "250 ").await?;
+    }
+    stream.write_all(b"DATA\r\n").await?;
+    until(&mut stream, "354 ").await?;
+    stream.write_all(MESSAGE.as_bytes()).await?;
+    until(&mut stream, "250 ").await?;
+    stream.write_all(b"QUIT\r\n").await?;
+    until(&mut stream, "221 ").await
+}
+
+/// 4 KiB, its dot included.
+static MESSAGE: LazyLock<String> = LazyLock::new(|| {
+    let header = "Subject: bench\r\nFrom: user0@bench.test\r\n\r\n";
+    let line = format!("{}\r\n", "0123456789".repeat(7));
+    let lines = (4096 - header.len()) / line.len();
+    format!("{header}{}.\r\n", line.repeat(lines))
+});
 
 async fn fetch(address: SocketAddr, tls: Option<TlsConnector>, bytes: usize) -> anyhow::Result<()> {
     let mut stream = log_in(address, tls.as_ref(), 0).await?;

@@ -1,4 +1,4 @@
-//! What Waypost costs: a decision, a login, a megabyte relayed, an idle session.
+//! What Waypost costs: a decision, a login, a megabyte relayed, an idle session, a message.
 //!
 //! `cargo build --release -p waypost -p waypost-bench && target/release/waypost-bench`
 //!
@@ -10,6 +10,7 @@ mod backend;
 mod client;
 mod decision;
 mod floor;
+mod mail;
 mod proxy;
 mod report;
 mod sessions;
@@ -63,6 +64,7 @@ fn main() -> anyhow::Result<()> {
             let mut report = report::Report::default();
             runtime.block_on(decision::measure(&mut report, cli.quick))?;
             sessions::measure(&mut report, cli.quick)?;
+            mail::measure(&mut report, cli.quick)?;
             report.print();
             Ok(())
         }

@@ -24,7 +24,7 @@ impl Process {
     }
 
     /// Starts a server and waits until it can be connected to.
-    fn start_server(command: &mut Command, address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn start_server(command: &mut Command, address: SocketAddr) -> anyhow::Result<Self> {
         let mut process = Self::spawn(command)?;
         while TcpStream::connect(address).is_err() {
             ensure!(process.child.try_wait()?.is_none(), "the server has ended");
@@ -82,7 +82,7 @@ pub(crate) fn free(ip: &str) -> anyhow::Result<SocketAddr> {
 }
 
 /// The program under test, which lies beside this one.
-fn waypost() -> anyhow::Result<PathBuf> {
+pub(crate) fn waypost() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("waypost");
     let built = "build it as this program was built: cargo build --release -p waypost";
     ensure!(program.exists(), "{} is missing; {built}", program.display());
