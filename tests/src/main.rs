@@ -8,7 +8,9 @@
 mod cases;
 mod clients;
 mod cluster;
+mod mail_cluster;
 mod plugins;
+mod senders;
 mod servers;
 mod talk;
 

@@ -6,6 +6,7 @@ mod demo;
 mod directory;
 mod hostile;
 mod limits;
+mod mail;
 mod operating;
 mod outages;
 mod proxy_protocol;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<Case> {
         control::CASES,
         proxy_protocol::CASES,
         demo::CASES,
+        mail::delivery::CASES,
     ]
     .concat()
 }

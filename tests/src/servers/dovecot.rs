@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::maildir::{self, Message};
 use super::{Authority, Background, wait_for};
 
-/// A Dovecot with IMAP and POP3, in clear, by STARTTLS and over TLS.
+/// A Dovecot with IMAP and POP3, in clear, by STARTTLS and over TLS, and with LMTP.
 #[derive(Debug)]
 pub(crate) struct Dovecot {
     folder: TempDir,
@@ -28,6 +29,9 @@ pub(crate) struct Ports {
     pub imap_proxied: u16,
     /// As `pop3`, behind a PROXY header.
     pub pop3_proxied: u16,
+    pub lmtp: u16,
+    /// Where another server asks whether a password is right.
+    pub auth: u16,
 }
 
 impl Ports {
@@ -41,6 +45,8 @@ impl Ports {
             pop3s: port(),
             imap_proxied: port(),
             pop3_proxied: port(),
+            lmtp: port(),
+            auth: port(),
         }
     }
 }
@@ -71,11 +77,21 @@ impl Dovecot {
 
     /// Adds a user with a mailbox that holds one message with this subject.
     pub fn add_user(&self, name: &str, password: &str, subject: &str) {
+        self.add_account(name, password);
+        self.deliver(name, subject);
+    }
+
+    /// Adds a user without a mailbox; mail makes one.
+    pub fn add_account(&self, name: &str, password: &str) {
         let users = self.folder.path().join("users");
         let mut lines = fs::read_to_string(&users).unwrap();
         lines += &format!("{name}:{{PLAIN}}{password}\n");
         fs::write(&users, lines).unwrap();
-        self.deliver(name, subject);
+    }
+
+    /// What lies in a user's mailbox.
+    pub fn mailbox(&self, user: &str) -> Vec<Message> {
+        maildir::read(&self.folder.path().join("mail").join(user).join("Maildir"))
     }
 
     /// Puts a message into a user's mailbox.
@@ -164,7 +180,7 @@ fn open_to_all(path: &Path) {
 
 fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> String {
     let path: &PathBuf = &path.to_owned();
-    let Ports { imap, imaps, pop3, pop3s, imap_proxied, pop3_proxied } = ports;
+    let Ports { imap, imaps, pop3, pop3s, imap_proxied, pop3_proxied, lmtp, auth } = ports;
     let users = if who.is_root {
         "default_internal_user = dovecot\ndefault_internal_group = dovecot\n\
          default_login_user = dovenull\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n"
@@ -182,9 +198,14 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
         let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
         format!("uid={} gid={} ", user.as_raw(), group.as_raw())
     };
+    // LMTP's processes change to the users of the mailboxes.
+    let lmtp_user = match who.is_root {
+        true => String::new(),
+        false => format!("  user = {}\n", who.name),
+    };
     let path = path.display();
     format!(
-        "protocols = imap pop3\nlisten = {address}\n{users}\
+        "protocols = imap pop3 lmtp\nlisten = {address}\n{users}\
          base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = {path}/log\n\
          auth_verbose = yes\nauth_failure_delay = 0\ndisable_plaintext_auth = no\n\
          auth_mechanisms = plain login\nauth_username_chars =\n\
@@ -201,6 +222,9 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
          service pop3-login {{\n  chroot =\n\
          \x20 inet_listener pop3 {{\n    port = {pop3}\n  }}\n\
          \x20 inet_listener pop3s {{\n    port = {pop3s}\n    ssl = yes\n  }}\n\
-         \x20 inet_listener pop3_proxied {{\n    port = {pop3_proxied}\n    haproxy = yes\n  }}\n}}\n"
+         \x20 inet_listener pop3_proxied {{\n    port = {pop3_proxied}\n    haproxy = yes\n  }}\n}}\n\
+         service lmtp {{\n{lmtp_user}\
+         \x20 inet_listener lmtp {{\n    port = {lmtp}\n  }}\n}}\n\
+         service auth {{\n  inet_listener auth {{\n    port = {auth}\n  }}\n}}\n"
     )
 }

@@ -2,14 +2,20 @@
 
 mod certificates;
 mod dovecot;
+mod fault;
+mod maildir;
 mod ports;
+mod postfix;
 mod process;
 mod slapd;
 mod waypost;
 
 pub(crate) use certificates::Authority;
 pub(crate) use dovecot::{Dovecot, Ports as DovecotPorts};
+pub(crate) use fault::{Fault, FaultyWay};
+pub(crate) use maildir::Message;
 pub(crate) use ports::{free_port, free_port_on};
+pub(crate) use postfix::{Ports as PostfixPorts, Postfix, Stage};
 pub(crate) use process::{Background, run, wait_for};
 pub(crate) use slapd::Slapd;
-pub(crate) use waypost::{Waypost, program};
+pub(crate) use waypost::{Waypost, folder, program};

@@ -30,6 +30,11 @@ impl Background {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
@@ -50,6 +55,12 @@ impl Background {
     pub fn wait(&mut self, patience: Duration) -> Option<i32> {
         let status = wait_for(self.name, patience, || self.child.try_wait().unwrap());
         status.code()
+    }
+
+    /// Ends it at once, as a crash would, and waits until it has ended.
+    pub fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits until it has printed `text`.

@@ -84,11 +84,13 @@ impl Slapd {
 
     /// Adds a user as the document does, under the suffix's domain.
     pub fn add_user(&self, name: &str, host: &str) {
-        self.add(&format!(
-            "dn: cn={name},dc=localdomain,dc=test\nobjectClass: inetOrgPerson\n\
-             objectClass: inetLocalMailRecipient\ncn: {name}\nsn: {name}\n\
-             mail: {name}@localdomain.test\nuserPassword: {name}\nmailHost: {host}\n"
-        ));
+        self.add(&user(name, host));
+    }
+
+    /// Adds many users at once.
+    pub fn add_users(&self, users: &[(String, String)]) {
+        let users: Vec<String> = users.iter().map(|(name, host)| user(name, host)).collect();
+        self.add(&users.join("\n"));
     }
 
     /// Changes a user's `mailHost`.
@@ -139,4 +141,12 @@ impl Slapd {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {said}\n{input}", tool);
     }
+}
+
+fn user(name: &str, host: &str) -> String {
+    format!(
+        "dn: cn={name},dc=localdomain,dc=test\nobjectClass: inetOrgPerson\n\
+         objectClass: inetLocalMailRecipient\ncn: {name}\nsn: {name}\n\
+         mail: {name}@localdomain.test\nuserPassword: {name}\nmailHost: {host}\n"
+    )
 }

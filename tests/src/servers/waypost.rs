@@ -22,13 +22,19 @@ impl Waypost {
     /// Writes `configuration` and `files` into a folder of their own and serves it. Comes back
     /// when Waypost says that it is ready.
     pub fn start(configuration: &str, files: &[(&str, &str)]) -> Self {
-        let folder = folder(configuration, files);
-        let path = folder.path();
-        let mut command = Command::new(program());
-        command.arg("run").arg("--config").arg(path.join("waypost.toml"));
-        let mut process = Background::start(PROGRAM, &mut command, path);
-        process.wait_for_log("ready");
+        Self::start_in(folder(configuration, files), None)
+    }
+
+    /// As [`Waypost::start`], in a folder that is prepared already. It aborts where it comes to
+    /// the fail point of this name.
+    pub fn start_in(folder: TempDir, fail_point: Option<&str>) -> Self {
+        let process = launch(&folder, fail_point);
         Self { process, folder }
+    }
+
+    /// Starts it again, with what lies in its folder.
+    pub fn restart(&mut self, fail_point: Option<&str>) {
+        self.process = launch(&self.folder, fail_point);
     }
 
     /// Where its configuration lies.
@@ -63,7 +69,19 @@ impl Waypost {
     }
 }
 
-fn folder(configuration: &str, files: &[(&str, &str)]) -> TempDir {
+fn launch(folder: &TempDir, fail_point: Option<&str>) -> Background {
+    let mut command = Command::new(program());
+    command.arg("run").arg("--config").arg(folder.path().join("waypost.toml"));
+    if let Some(name) = fail_point {
+        command.env("WAYPOST_FAIL_POINT", name);
+    }
+    let mut process = Background::start(PROGRAM, &mut command, folder.path());
+    process.wait_for_log("ready");
+    process
+}
+
+/// A folder with a configuration, and files beside it.
+pub(crate) fn folder(configuration: &str, files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::Builder::new().prefix("waypost-").tempdir().unwrap();
     fs::write(folder.path().join("waypost.toml"), configuration).unwrap();
     for (name, content) in files {

@@ -1,0 +1,3 @@
+//! Inbound mail, from real senders to real mailboxes, by subject.
+
+pub(super) mod delivery;
