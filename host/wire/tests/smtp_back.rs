@@ -470,7 +470,8 @@ fn capabilities_are_read() {
 
     let small = ready(plain(), "250 SIZE 1000\r\n");
     let covers = |extension: &str| small.capabilities().cover(extension);
-    assert!(covers("SIZE 1000") && !covers("SIZE 1001") && !covers("SIZE"));
+    assert!(covers("size 1000") && !covers("SIZE 1001") && covers("SIZE") && !covers("SIZE 0"));
+    assert!(!ready(plain(), "250 HELP\r\n").capabilities().cover("SIZE"));
 }
 
 #[test]

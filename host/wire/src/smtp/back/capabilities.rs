@@ -97,13 +97,14 @@ impl Capabilities {
     }
 
     /// Whether a client that was told of `extension`, a line such as `SIZE 1000` or `DSN`, finds it
-    /// here: the keyword with each of its words, a SIZE at least as large.
+    /// here: the keyword with each of its words, a SIZE at least as large. SIZE by itself promises
+    /// the parameter and says nothing of a limit (RFC 1870 section 4).
     pub fn cover(&self, extension: &str) -> bool {
         let mut wanted = extension.split_ascii_whitespace();
         let Some(keyword) = wanted.next() else { return true };
         if keyword.eq_ignore_ascii_case("SIZE") {
-            let size = limit(wanted.next());
-            return self.size.is_some_and(|offered| offered >= size);
+            let least = wanted.next().map_or(0, |size| limit(Some(size)));
+            return self.size.is_some_and(|offered| offered >= least);
         }
         self.lines.iter().any(|line| {
             let mut offered = line.split_ascii_whitespace();
