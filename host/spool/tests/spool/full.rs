@@ -249,6 +249,8 @@ fn a_message_that_cannot_be_marked_as_removed_is_removed_nevertheless() {
             opened = open_disk(&survivor);
             assert!(opened.findings.is_empty(), "{:?}", opened.findings);
         }
+        disk.fail(Operation::Create, 1);
+        assert!(kept.remove().await.is_err(), "the folder's next sync says nothing of the first");
         kept.remove().await.unwrap();
         for survivor in disk.survivors(20) {
             opened = open_disk(&survivor);
