@@ -314,7 +314,10 @@ fn what_is_no_record_is_refused() {
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
     let reply = |codes: [u16; 2]| {
-        (proptest::sample::select(codes.to_vec()), "[\\PC\"\\\\]{0,40}|[\"\\\\\u{e9}]{300,700}")
+        (
+            proptest::sample::select(codes.to_vec()),
+            "[\\PC\"\\\\]{0,40}|([\"\\\\\u{e9}]{100,400}\n){1,5}",
+        )
             .prop_map(|(code, text)| Reply::worded(code, EnhancedCode::of(code), &text))
     };
     prop_oneof![

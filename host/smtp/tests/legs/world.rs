@@ -61,6 +61,8 @@ pub(crate) struct World {
     promise: Disk,
     /// What the record says of each recipient.
     record: Vec<Promised>,
+    /// Transfers that are heard beside the client's session.
+    heard: Vec<usize>,
     pub(crate) answer: Option<Vec<Reply>>,
     pub(crate) refusal: Option<Reply>,
     /// Since the last event.
@@ -119,6 +121,7 @@ impl World {
             dropped: false,
             promise: Disk::Nothing,
             record: Vec::new(),
+            heard: Vec::new(),
             answer: None,
             refusal: None,
             actions: Vec::new(),
@@ -346,6 +349,8 @@ impl World {
                     panic!("nothing to hear");
                 };
                 assert_eq!(*until, at + TIMINGS.hear);
+                assert!(!self.heard.contains(transfer));
+                self.heard.push(*transfer);
             }
             Action::Update { recipients, outcome } => {
                 assert!(self.answer.is_some() && self.is_kept());
@@ -366,6 +371,8 @@ impl World {
             for recipient in 0..self.recipients() {
                 self.check_record(recipient);
             }
+            let live = self.transfers.iter().enumerate().filter(|(_, it)| live(it));
+            assert!(live.map(|(number, _)| number).all(|it| self.heard.contains(&it)));
         }
         if !self.delivery.is_finished() {
             // Somebody is waited for, and if it is not the client, not forever.

@@ -2,7 +2,7 @@
 
 use waypost_smtp::outcome::{Loss, Outcome};
 use waypost_smtp::record::UnixTime;
-use waypost_smtp::report::COPY_PREFIX;
+use waypost_smtp::report::{self, Abilities, COPY_PREFIX, Issuer, Original};
 use waypost_wire::smtp::{EnhancedCode, Notify, Reply, Ret};
 
 use crate::scene::{NOW, Read, SCHEDULE, Scene, accepted, recipient, refused};
@@ -67,6 +67,24 @@ mod ret {
             scene.read().parts[2].description,
             "Undelivered message, the first 51200 octets"
         );
+    }
+
+    #[test]
+    fn more_than_is_returned_may_be_handed_in() {
+        let mut scene = full();
+        scene.copy.extend_from_slice(&b"0123456789abcd\r\n".repeat(COPY_PREFIX));
+        let mut record = scene.record();
+        record.begin_report(NOW, &SCHEDULE);
+        let rendered = report::render(
+            &record,
+            &record.reports_due(NOW)[0],
+            &Issuer { postmaster: &scene.postmaster, now: NOW },
+            &Original { octets: &scene.copy, whole: true },
+            Abilities { eight_bit: true },
+        );
+        let read = Read::new(&rendered.unwrap().octets);
+        assert!(read.parts[2].body.len() <= COPY_PREFIX);
+        assert!(read.parts[2].description.contains("the first "));
     }
 
     #[test]
