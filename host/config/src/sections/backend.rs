@@ -173,7 +173,7 @@ fn read_table(table: &Table<'_>) -> (ConnectorSettings, [BackendSettings; 6]) {
         let usual = BackendSettings::new(protocol);
         let key = key_of(protocol);
         let spoken = table.table(key, &PROTOCOL, |table| read_protocol(table, protocol));
-        let spoken = spoken.unwrap_or(Spoken::of(protocol));
+        let spoken = spoken.unwrap_or_else(|| Spoken::of(protocol));
         BackendSettings {
             protocol: spoken.protocol,
             port: spoken.port,

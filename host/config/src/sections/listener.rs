@@ -361,7 +361,7 @@ fn pop3_capabilities(table: &Table<'_>, protocol: Protocol) -> Vec<String> {
     if protocol != Protocol::Pop3 {
         refuse(table, &POP3_CAPABILITIES, protocol);
     }
-    if !capabilities.iter().all(is_line) {
+    if !capabilities.iter().all(|line| is_line(line)) {
         table.error(&POP3_CAPABILITIES, "expected printable ASCII");
     }
     capabilities
@@ -395,6 +395,6 @@ fn submission_extensions(table: &Table<'_>, protocol: Protocol) -> Vec<String> {
 const NOT_CONFIGURED: [&str; 6] =
     ["PIPELINING", "ENHANCEDSTATUSCODES", "STARTTLS", "AUTH", "XCLIENT", "XFORWARD"];
 
-fn is_line(line: &String) -> bool {
+fn is_line(line: &str) -> bool {
     line.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }

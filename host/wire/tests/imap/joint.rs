@@ -51,7 +51,11 @@ impl Joint {
     fn new(manner: Manner) -> Self {
         let mut joint = Self {
             client: front(),
-            back: Back::new(BackSettings { encryption: Encryption::Implicit, client: None, ..BackSettings::default() }),
+            back: Back::new(BackSettings {
+                encryption: Encryption::Implicit,
+                client: None,
+                ..BackSettings::default()
+            }),
             server: front(),
             manner,
             to_client: Vec::new(),
