@@ -135,6 +135,7 @@ impl Delivering {
         source: Source,
     ) -> Self {
         let together = plan.mode() != Mode::Copied;
+        let has_client = matches!(source, Source::Client { .. });
         let (body, disk, mut readers) = match source {
             Source::Copy { length, readers } => (Body::in_copy(length), Disk::none(), readers),
             Source::Whole(octets) => {
@@ -154,6 +155,8 @@ impl Delivering {
         };
         let now = Instant::now().into_std();
         let timings = timings(&setting.settings);
+        // From the spool a large message may take a slow link as long as it needs.
+        let timings = if has_client { timings } else { timings.without_client() };
         let mut delivering = Self {
             delivery: Delivery::new(plan, timings, &id, now),
             id,
