@@ -133,7 +133,13 @@ impl Queue {
                 let due = self.next_due().await;
                 let (queue, service, lanes) = (self.clone(), service.clone(), lanes.clone());
                 tokio::spawn(async move {
-                    queue.attempt(&service, &lanes, due).await;
+                    let id = due.message.id();
+                    let trying = queue.clone();
+                    let attempt = async move { trying.attempt(&service, &lanes, due).await };
+                    // One that breaks off is not the message's end.
+                    if tokio::spawn(attempt).await.is_err() {
+                        queue.schedule(id, now().after(TROUBLE));
+                    }
                     drop(permit);
                 });
             }

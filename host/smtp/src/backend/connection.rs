@@ -94,6 +94,7 @@ impl Connection {
         recipient: &ForwardPath,
         parameters: &RecipientParameters,
     ) -> Result<Begun, Broken> {
+        self.quiet().await?;
         let pipelining = self.back.capabilities().pipelining;
         if self.unfinished {
             self.back.reset(&mut self.link.out);
@@ -135,6 +136,7 @@ impl Connection {
         recipient: &ForwardPath,
         parameters: &RecipientParameters,
     ) -> Result<(usize, Reply), Broken> {
+        self.quiet().await?;
         let number = self.back.recipient(recipient, parameters, &mut self.link.out);
         Ok((number, self.reply().await?))
     }
@@ -177,6 +179,17 @@ impl Connection {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Looks whether the back end has said what nobody has asked for, or has gone: it would be taken
+    /// for the answer to what is about to be asked.
+    async fn quiet(&mut self) -> Result<(), Broken> {
+        poll_fn(|cx| match self.poll_reply(cx) {
+            Poll::Pending => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(_)) => Poll::Ready(Err(BackFailure::Unasked.into())),
+            Poll::Ready(Err(broken)) => Poll::Ready(Err(broken)),
+        })
+        .await
     }
 
     async fn reset_heard(&mut self) -> Result<(), Broken> {

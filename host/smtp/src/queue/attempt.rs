@@ -31,7 +31,7 @@ impl Queue {
             Err(error) => {
                 self.metrics.spool_failed();
                 tracing::error!(target: "waypost::queue", %id, %error, "a kept message is stuck");
-                self.schedule(id, UnixTime(now().0.saturating_add(TROUBLE.as_secs())));
+                self.schedule(id, now().after(TROUBLE));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Back ends that are slow, silent, double-tongued or talk rubbish, at every state.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::support::{BackEnd, Content, Do, House, Plan, Ways, nobody, to, until};
@@ -182,6 +183,27 @@ async fn a_double_tongued_back_end_gets_no_dot() {
         assert_eq!(client.reply().await, MISUNDERSTOOD, "{words}");
         assert_eq!(back_end.dots(), 0, "{words}");
     }
+}
+
+/// A reply that nobody has asked for would be taken for the next one's.
+#[tokio::test]
+async fn an_answer_too_many_is_not_taken_for_the_next_one() {
+    let ways = Ways {
+        recipients: HashMap::from([("user1@a.test", Do::Say("250 2.1.5 ok\r\n250 2.1.5 ok\r\n"))]),
+        ..Ways::default()
+    };
+    let back_end = BackEnd::start(ways).await;
+    let house = House::start();
+    house.answer("user1@a.test", to(&[back_end.address]));
+    house.answer("user2@a.test", to(&[back_end.address]));
+    let mut client = house.client().await;
+    client.expect("MAIL FROM:<sender@c.test>", "250").await;
+    client.expect("RCPT TO:<user1@a.test>", "250").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(client.ask("RCPT TO:<user2@a.test>").await, MISUNDERSTOOD);
+    // The one that was taken hears of it at the latest now.
+    client.expect("DATA", "451 4.3.5").await;
+    assert_eq!(back_end.dots(), 0);
 }
 
 #[tokio::test]

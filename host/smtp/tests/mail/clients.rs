@@ -139,6 +139,22 @@ async fn a_message_that_is_too_large_is_refused_at_its_end() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_larger_than_was_said_takes_no_more_room_than_was_reserved() {
+    let (house, first) = one().await;
+    let second = BackEnd::good().await;
+    house.answer("user2@a.test", to(&[second.address]));
+    let mut client = house.client().await;
+    client.expect("MAIL FROM:<sender@b.test> SIZE=1000", "250").await;
+    client.expect("RCPT TO:<user1@a.test>", "250").await;
+    client.expect("RCPT TO:<user2@a.test>", "250").await;
+    client.expect("DATA", "354").await;
+    client.say(format!("{}.\r\n", "x\r\n".repeat(100_000))).await;
+    assert_eq!(client.reply().await, "552 5.3.4 The message is larger than it was said to be.");
+    assert_eq!((first.dots(), second.dots(), house.kept()), (0, 0, 0));
+    client.expect("NOOP", "250").await;
+}
+
+#[tokio::test]
 async fn a_message_that_runs_in_a_circle_is_refused() {
     for (field, times, refused) in [
         ("Received: from a by b; x\r\n", 100, false),

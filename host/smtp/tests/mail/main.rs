@@ -9,6 +9,7 @@ mod fronts;
 mod full;
 mod identity;
 mod large;
+mod log;
 mod one_leg;
 mod outcomes;
 mod queue;

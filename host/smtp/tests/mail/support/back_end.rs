@@ -26,7 +26,7 @@ pub(crate) enum Do {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Take,
-    /// Takes it and keeps nothing.
+    /// Takes it, more slowly than a client may send it, and keeps nothing.
     Forget,
     /// Takes so many octets and no more.
     Stall(usize),
@@ -306,6 +306,9 @@ impl Session {
             self.heard.lock().content += line.len();
             if line == b".\r\n" {
                 return Some(lines);
+            }
+            if ways.content == Content::Forget && self.unread.len() < line.len() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
             if ways.content != Content::Forget {
                 lines.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));

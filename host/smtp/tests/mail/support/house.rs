@@ -40,6 +40,7 @@ pub(crate) struct Plan {
     pub(crate) max_connections: Option<u32>,
     pub(crate) cache_for: Duration,
     pub(crate) fail_points: FailPoints,
+    pub(crate) users: Users,
 }
 
 impl Default for Plan {
@@ -66,6 +67,7 @@ impl Default for Plan {
             max_connections: None,
             cache_for: Duration::from_secs(60),
             fail_points: FailPoints::default(),
+            users: Users::Clear,
         }
     }
 }
@@ -134,7 +136,7 @@ impl House {
             connector: Connector::new(resolver, health, bound.own, metrics),
             sessions: SessionTable::new(),
             session_ids: SessionIds::new(),
-            users: Users::Clear,
+            users: plan.users,
         });
         let settings = Arc::new(plan.settings);
         let metrics = Metrics::default();
