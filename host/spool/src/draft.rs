@@ -308,3 +308,24 @@ impl fmt::Debug for Reservation {
         f.debug_struct("Reservation").field("copy_bytes", &self.copy_bytes).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::simulated::Simulated;
+    use crate::{Error, Id, Metrics, Settings, Spool};
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_creates_nothing() {
+        let disk = Simulated::new();
+        let opened = Spool::open_on(disk.storage(), Settings::default(), Metrics::default());
+        let spool = opened.unwrap().spool;
+        let mut draft = spool.begin(Id::generate(), spool.reserve(10, 10).await.unwrap());
+        draft.append(b"octets").await.unwrap();
+        // As when two threads have a sync and the end to do, and the end comes first.
+        draft.work.lock().discard(&spool.inner.files, draft.id, 6);
+        assert!(matches!(draft.sync().await, Err(Error::Gone)));
+        assert!(matches!(draft.keep(Vec::new()).await, Err(Error::Gone)));
+        assert_eq!(disk.names(), [""; 0]);
+        assert_eq!(spool.usage().reserved, 0);
+    }
+}

@@ -38,7 +38,7 @@ impl Default for Settings {
 /// came from it have been dropped.
 #[derive(Clone)]
 pub struct Spool {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// What all parts of a spool share.

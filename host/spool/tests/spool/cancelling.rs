@@ -90,7 +90,7 @@ fn a_draft_that_is_dropped_before_it_is_written_leaves_nothing() {
     let disk = Simulated::new().with_threads();
     let spool = open_disk(&disk).spool;
     block_on(async {
-        for _ in 0..5_000 {
+        for _ in 0..1_000 {
             let mut draft = spool.begin(Id::generate(), spool.reserve(1000, 10).await.unwrap());
             draft.append(b"octets").await.unwrap();
             let _ = pin!(draft.sync()).poll(&mut Context::from_waker(Waker::noop()));
