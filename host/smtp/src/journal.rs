@@ -10,6 +10,7 @@ use waypost_spool::Id;
 use waypost_wire::smtp::{ForwardPath, Mail, Reply, ReversePath};
 
 use crate::legs::Delivery;
+use crate::outcome::Outcome;
 use crate::session::{Counts, Ended, Session};
 use crate::transaction::Accepted;
 
@@ -151,12 +152,25 @@ impl Recipients<'_> {
         write!(f, r#","route":{}"#, Quoted(way.source.as_str()))?;
         write!(f, r#","backend":{}"#, Quoted(&way.target))?;
         write!(f, r#","address":{}"#, Quoted(way.address))?;
+        if outcome.is_some_and(|outcome| self.is_spared(outcome)) {
+            return write!(f, r#","outcome":"not-sent","milliseconds":{}}}"#, milliseconds(*took));
+        }
         write!(f, r#","outcome":{}"#, Quoted(outcome.map_or("open", |outcome| outcome.kind())))?;
         if let Some(outcome) = outcome {
             let reply = outcome.reply();
             write!(f, r#","reply":{}"#, Quoted(Said { reply: &reply, users: self.users }))?;
         }
         write!(f, r#","milliseconds":{}}}"#, milliseconds(*took))
+    }
+}
+
+impl Recipients<'_> {
+    /// Whether a back end did not get the message because of something that was no fault of its own:
+    /// the content, the client, or the others.
+    fn is_spared(&self, outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::Late(_))
+            && self.line.outcome != "kept"
+            && !self.line.replies.contains(&outcome.reply())
     }
 }
 

@@ -40,8 +40,8 @@ fn alone(name: &str, test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
-/// Everything that is logged while one message goes to two back ends, of which the second refuses.
-async fn logged(users: Users) -> Lines {
+/// What is logged from now on, until the guard goes.
+fn listen() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -49,7 +49,12 @@ async fn logged(users: Users) -> Lines {
         .flatten_event(true)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (lines, tracing::subscriber::set_default(subscriber))
+}
+
+/// Everything that is logged while one message goes to two back ends, of which the second refuses.
+async fn logged(users: Users) -> Lines {
+    let (lines, _guard) = listen();
     let first = BackEnd::good().await;
     let second = BackEnd::start(Ways::ending(Do::Say("554 5.6.0 user2@a.test is full\r\n"))).await;
     let house = House::start_with(Plan { users, ..Plan::default() });
@@ -98,6 +103,28 @@ async fn one_line() {
     let refused =
         lines.of("waypost::smtp").into_iter().find(|it| it["message"] == "recipient refused");
     assert_eq!(refused.unwrap()["recipient"], "nobody@a.test");
+}
+
+#[test]
+fn nobody_is_blamed_for_a_message_that_may_not_pass() {
+    alone("log::nobody_is_blamed_for_a_message_that_may_not_pass", spoilt());
+}
+
+async fn spoilt() {
+    let (lines, _guard) = listen();
+    let back_end = BackEnd::good().await;
+    let house = House::start_with(Plan::default());
+    house.answer("user1@a.test", to(&[back_end.address]));
+    let mut client = house.client().await;
+    let reply = client.send("sender@b.test", &["user1@a.test"], "Subject: a\n\r\n").await;
+    assert!(reply.starts_with("550 5.6.11"), "{reply}");
+    client.expect("QUIT", "221").await;
+    until("the session is over", || !lines.of("waypost::session").is_empty()).await;
+    let [message] = &lines.of("waypost::message")[..] else { panic!("one line") };
+    assert_eq!(message["outcome"], "refused");
+    let recipients: Value = serde_json::from_str(message["recipients"].as_str().unwrap()).unwrap();
+    assert_eq!(recipients[0]["outcome"], "not-sent");
+    assert!(recipients[0]["reply"].is_null(), "{recipients}");
 }
 
 #[test]
