@@ -25,7 +25,6 @@ pub(crate) struct MailCluster {
     pub way: Option<FaultyWay>,
     pub waypost: Waypost,
     pub doors: MailDoors,
-    pub authority: Authority,
     users_each: usize,
     configuration: Configuration,
 }
@@ -152,7 +151,7 @@ impl MailCluster {
         let doors = MailDoors::free();
         let waypost = Waypost::start_in(configuration.folder(plan, doors), None);
         let users_each = plan.users_each;
-        Self { slapd, back_ends, way, waypost, doors, authority, users_each, configuration }
+        Self { slapd, back_ends, way, waypost, doors, users_each, configuration }
     }
 
     /// Has another Waypost serve the same back ends, at the same doors.

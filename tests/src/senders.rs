@@ -5,11 +5,15 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::clients::Tls;
-use crate::servers::run;
+use crate::servers::run_within;
+
+/// How long a client may take: some send much.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A message on its way in.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +72,21 @@ impl Told {
 
 /// Sends with Python's smtplib.
 pub(crate) fn smtplib(envelope: &Envelope<'_>) -> Told {
+    // What is heard is printed as it is heard: smtplib forgets one part when it raises another.
     let script = "import smtplib, ssl, sys\n\
         tls, host, port, ca, sender, file, user, password = sys.argv[1:9]\n\
         def noting(kind):\n    \
             class Noting(kind):\n        \
+                def rcpt(self, address, options=()):\n            \
+                    said = super().rcpt(address, options)\n            \
+                    if said[0] != 250: print('refused', address, said[0], said[1].decode(), sep='\\t')\n            \
+                    return said\n        \
                 def data(self, message):\n            \
-                    said = super().data(message)\n            \
+                    try:\n                \
+                        said = super().data(message)\n            \
+                    except smtplib.SMTPDataError as e:\n                \
+                        print('answer', e.smtp_code, e.smtp_error.decode(), sep='\\t')\n                \
+                        raise\n            \
                     print('answer', said[0], said[1].decode(), sep='\\t')\n            \
                     return said\n    \
             return Noting\n\
@@ -85,17 +98,9 @@ pub(crate) fn smtplib(envelope: &Envelope<'_>) -> Told {
                 c = noting(smtplib.SMTP)(host, int(port), timeout=60)\n    \
             if tls == 'Start': c.starttls(context=context)\n    \
             if user: c.login(user, password)\n    \
-            try:\n        \
-                refused = c.sendmail(sender, sys.argv[9:], open(file, 'rb').read())\n    \
-            except smtplib.SMTPRecipientsRefused as e:\n        \
-                refused = e.recipients\n    \
-            for address, said in refused.items():\n        \
-                print('refused', address, said[0], said[1].decode(), sep='\\t')\n    \
+            c.sendmail(sender, sys.argv[9:], open(file, 'rb').read())\n    \
             c.quit()\n\
-        except smtplib.SMTPDataError as e:\n    \
-            if e.smtp_code < 0: print('lost', e)\n    \
-            else: print('answer', e.smtp_code, e.smtp_error.decode(), sep='\\t')\n\
-        except (smtplib.SMTPServerDisconnected, OSError) as e:\n    \
+        except (smtplib.SMTPException, OSError) as e:\n    \
             print('lost', e)\n";
     let file = envelope.file();
     let (tls, ca) = match envelope.tls {
@@ -107,13 +112,15 @@ pub(crate) fn smtplib(envelope: &Envelope<'_>) -> Told {
     let mut command = Command::new("python3");
     command.args(["-c", script, &tls, &host, &envelope.server.port().to_string(), &ca]);
     command.arg(envelope.sender).arg(file.path()).args([user, password]).args(envelope.to);
-    let output = run(&mut command);
+    let output = run_within(&mut command, PATIENCE);
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let mut told = Told::default();
     for line in said.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields[..] {
+            // -1 is smtplib's word for a connection that was lost.
+            ["answer", "-1", _] => {}
             ["answer", code, text] => told.answer = Some(format!("{code} {text}")),
             ["refused", address, code, text] => {
                 told.refused.insert(address.to_owned(), format!("{code} {text}"));
@@ -141,7 +148,7 @@ pub(crate) fn swaks(envelope: &Envelope<'_>, protocol: &str) -> (Told, String) {
     if let Some((user, password)) = envelope.login {
         command.args(["--auth", "PLAIN", "--auth-user", user, "--auth-password", password]);
     }
-    let transcript = text(&run(&mut command));
+    let transcript = text(&run_within(&mut command, PATIENCE));
     (told(&transcript), transcript)
 }
 
@@ -189,7 +196,7 @@ pub(crate) fn msmtp(envelope: &Envelope<'_>) -> Result<(), String> {
         command.arg(format!("--passwordeval=echo {password}"));
     }
     command.arg("--").args(envelope.to);
-    let output = run(&mut command);
+    let output = run_within(&mut command, PATIENCE);
     output.status.success().then_some(()).ok_or_else(|| text(&output))
 }
 
@@ -206,7 +213,7 @@ pub(crate) fn smtp_source(
     let mut command = Command::new("/usr/sbin/smtp-source");
     command.args(["-d", "-m", &messages.to_string(), "-s", &sessions.to_string()]);
     command.args(["-l", "4096", "-f", sender, "-t", to, "-S", subject]).arg(server.to_string());
-    let output = run(&mut command);
+    let output = run_within(&mut command, PATIENCE);
     output.status.success().then_some(()).ok_or_else(|| text(&output))
 }
 

@@ -70,6 +70,25 @@ impl Talk {
         }
     }
 
+    /// The next reply of SMTP or LMTP, all its lines.
+    pub fn smtp_reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let line = self.line();
+            reply += &line;
+            if line.get(3..4) != Some("-") {
+                return reply;
+            }
+            reply.push('\n');
+        }
+    }
+
+    /// Says an SMTP command and answers with its reply.
+    pub fn smtp(&mut self, command: &str) -> String {
+        self.say(command);
+        self.smtp_reply()
+    }
+
     /// Says a POP3 command and answers with the first line of its response.
     pub fn pop3(&mut self, command: &str) -> String {
         self.say(command);

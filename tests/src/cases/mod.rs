@@ -29,6 +29,11 @@ pub(crate) fn all() -> Vec<Case> {
         proxy_protocol::CASES,
         demo::CASES,
         mail::delivery::CASES,
+        mail::failures::CASES,
+        mail::kills::CASES,
+        mail::answers::CASES,
+        mail::spool::CASES,
+        mail::large::CASES,
     ]
     .concat()
 }

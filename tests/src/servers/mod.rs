@@ -16,6 +16,6 @@ pub(crate) use fault::{Fault, FaultyWay};
 pub(crate) use maildir::Message;
 pub(crate) use ports::{free_port, free_port_on};
 pub(crate) use postfix::{Ports as PostfixPorts, Postfix, Stage};
-pub(crate) use process::{Background, run, wait_for};
+pub(crate) use process::{Background, run, run_within, wait_for};
 pub(crate) use slapd::Slapd;
 pub(crate) use waypost::{Waypost, folder, program};

@@ -18,8 +18,7 @@ pub(crate) struct Postfix {
     process: Option<Background>,
     address: IpAddr,
     ports: Ports,
-    name: String,
-    users: Vec<String>,
+    settings: String,
 }
 
 /// Where a Postfix listens; the same on all back ends of a test, as in a cluster.
@@ -75,12 +74,12 @@ impl Postfix {
         fs::write(path.join("key.pem"), key).unwrap();
         lay_out(path);
         fs::write(path.join("master.cf"), services(address, ports)).unwrap();
-        let name = name.to_owned();
-        let mut postfix =
-            Self { folder, process: None, address, ports, name, users: users.to_vec() };
-        postfix.configure(&logins.map_or_else(String::new, |at| {
+        let logins = logins.map_or_else(String::new, |at| {
             format!("smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:{at}\n")
-        }));
+        });
+        let settings = settings(path, name, users) + &logins;
+        let mut postfix = Self { folder, process: None, address, ports, settings };
+        postfix.accept();
         postfix.resume();
         postfix
     }
@@ -142,7 +141,7 @@ impl Postfix {
     fn configure(&self, more: &str) {
         let path = self.folder.path();
         let new = path.join("main.cf.new");
-        fs::write(&new, settings(path, &self.name, &self.users) + more).unwrap();
+        fs::write(&new, format!("{}{more}", self.settings)).unwrap();
         fs::rename(new, path.join("main.cf")).unwrap();
     }
 }
@@ -216,7 +215,7 @@ fn services(address: IpAddr, Ports { smtp, proxied, submission }: Ports) -> Stri
          -o smtpd_upstream_proxy_protocol=haproxy\n\
          {address}:{submission} inet n - n - - smtpd -o max_use=1\n  \
          -o smtpd_sasl_auth_enable=yes\n  \
-         -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n\
+         -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject\n\
          cleanup unix n - n - 0 cleanup\n\
          qmgr unix n - n 300 1 qmgr\n\
          tlsmgr unix - - n 1000? 1 tlsmgr\n\

@@ -101,6 +101,11 @@ impl Drop for Background {
 
 /// Runs a program to its end, which must come within 30 seconds.
 pub(crate) fn run(command: &mut Command) -> Output {
+    run_within(command, Duration::from_secs(30))
+}
+
+/// Runs a program to its end, which must come in time.
+pub(crate) fn run_within(command: &mut Command, patience: Duration) -> Output {
     let name = format!("{command:?}");
     let child = command
         .stdin(Stdio::null())
@@ -111,7 +116,7 @@ pub(crate) fn run(command: &mut Command) -> Output {
     let id = rustix::process::Pid::from_child(&child);
     let (ended, watch) = std::sync::mpsc::channel::<()>();
     let watchdog = std::thread::spawn(move || {
-        if watch.recv_timeout(Duration::from_secs(30)).is_err() {
+        if watch.recv_timeout(patience).is_err() {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
         }
     });

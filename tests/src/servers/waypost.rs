@@ -52,6 +52,11 @@ impl Waypost {
         self.process.log()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its process.
     pub fn process(&mut self) -> &mut Background {
         &mut self.process
