@@ -53,9 +53,10 @@ impl Link {
         }
     }
 
-    /// Whether something waits to be sent.
+    /// Whether something waits to be sent: here, or in a TLS layer that has taken it and could not
+    /// pass it on yet.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.out.len()
+        !self.out.is_empty()
     }
 
     /// Content is about to come: a small message shall be one read.
