@@ -282,7 +282,7 @@ impl Configuration {
                  tls = \"{tls}\"\n{more}"
             );
         }
-        let Configuration { directory, bind_dn, .. } = self;
+        let Self { directory, bind_dn, .. } = self;
         let _ = write!(
             text,
             "[tls]\ncertificates = [{{ chain = \"chain.pem\", key = \"key.pem\" }}]\n\n\
