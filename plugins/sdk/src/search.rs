@@ -13,7 +13,7 @@ use crate::{
 /// assert_eq!(waypost_sdk::DirectoryName::new("main").unwrap().as_str(), "main");
 /// assert!(waypost_sdk::DirectoryName::new("").is_none());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirectoryName(String);
 
 impl DirectoryName {

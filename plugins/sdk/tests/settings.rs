@@ -259,6 +259,45 @@ fn what_is_no_table() {
     assert!(problems::<Everything>(&deep)[0].starts_with(": the settings are not JSON: "));
 }
 
+/// A table whose keys are of a type of their own, and whose members know their keys.
+#[derive(Debug, Deserialize)]
+#[serde(crate = "waypost_sdk::serde")]
+#[expect(dead_code, reason = "only read")]
+struct Keyed {
+    #[serde(default)]
+    by_name: std::collections::BTreeMap<DirectoryName, Flat>,
+    #[serde(default)]
+    single: Option<NonZeroU16>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(crate = "waypost_sdk::serde")]
+#[expect(dead_code, reason = "only read")]
+struct Flat {
+    host: HostPort,
+    #[serde(flatten)]
+    within: Deep,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(crate = "waypost_sdk::serde")]
+#[expect(dead_code, reason = "only read")]
+struct Deep {
+    depth: u32,
+}
+
+#[test]
+fn keys_and_flattened_tables_have_places_too() {
+    let read = |json| {
+        let problems = waypost_sdk::settings::read::<Keyed>(json).unwrap_err();
+        problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+    };
+    assert_eq!(read(r#"{"by_name": {"": {}}, "single": 0}"#), ["/by_name/", "/single"]);
+    let json = r#"{"by_name": {"1": {"host": "a b", "depth": 1}, "2": {"host": "c:d"}},
+        "single": 0}"#;
+    assert_eq!(read(json), ["/by_name/1/host", "/by_name/2/host", "/single"]);
+}
+
 /// JSON of any shape, with keys and texts that mean something here.
 fn json() -> impl Strategy<Value = String> {
     const WORDS: [&str; 14] = [

@@ -36,6 +36,12 @@ impl Fault {
         self
     }
 
+    /// Says that it is about a key of the table at `place`.
+    pub(super) fn at_key(mut self, place: &Place<'_>, key: &str) -> Self {
+        self.member.get_or_insert_with(|| key.into());
+        self.at(place)
+    }
+
     /// Where it is, as a JSON pointer (RFC 6901).
     pub(super) fn pointer(&self) -> String {
         match (&self.pointer, &self.member) {

@@ -310,8 +310,8 @@ impl<'de> MapAccess<'de> for Members<'_> {
         seed: K,
     ) -> Result<Option<K::Value>, Fault> {
         let Some(key) = self.advance().or_else(|| self.advance_played()) else { return Ok(None) };
-        let place = Place::Member(&self.node.place, key);
-        seed.deserialize(key.into_deserializer()).map(Some).map_err(|fault: Fault| fault.at(&place))
+        let read = seed.deserialize(key.into_deserializer()).map(Some);
+        read.map_err(|fault: Fault| fault.at_key(&self.node.place, key))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {

@@ -60,10 +60,8 @@ impl Reading {
     fn goes_on(&self, fault: &Fault) -> bool {
         let pointer = fault.pointer();
         let mut replaced = self.replaced.borrow_mut();
-        if let Some((_, stand_in)) = replaced.iter_mut().find(|(known, _)| covers(known, &pointer))
-        {
-            *stand_in += 1;
-            return *stand_in < STAND_INS.len();
+        if let Some(known) = replaced.iter().position(|(known, _)| covers(known, &pointer)) {
+            return try_next(&mut replaced, known);
         }
         // What is wrong with the whole may come of what was replaced within: no problem of its own.
         if !replaced.iter().any(|(known, _)| covers(&pointer, known)) {
@@ -79,6 +77,27 @@ impl Reading {
         replaced.push((pointer, 0));
         self.has_replaced.set(true);
         true
+    }
+}
+
+/// Puts the next stand-in in the place of one that did not please; after the last, replaces what is
+/// around it. `false` where that is the whole.
+fn try_next(replaced: &mut Vec<(String, usize)>, known: usize) -> bool {
+    let Some((pointer, stand_in)) = replaced.get_mut(known) else { return false };
+    *stand_in += 1;
+    if *stand_in < STAND_INS.len() {
+        return true;
+    }
+    let around = pointer.rsplit_once('/').map_or("", |(around, _)| around).to_owned();
+    if around.is_empty() {
+        return false;
+    }
+    match replaced.iter().position(|(known, _)| *known == around) {
+        Some(known) => try_next(replaced, known),
+        None => {
+            replaced.push((around, 0));
+            true
+        }
     }
 }
 
