@@ -71,13 +71,17 @@ impl Shard {
 
     /// The hosts of the stores that draw the highest numbers.
     fn targets(&self, key: u64) -> Vec<Target> {
-        // Of equal numbers the first name counts: the sort is stable.
         let mut drawn: Vec<_> = self.stores.iter().map(|store| (store.draw(key), store)).collect();
-        drawn.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         let mut targets = Vec::new();
-        for target in drawn.iter().take(self.copies).flat_map(|(_, store)| store.hosts.targets()) {
-            if !targets.contains(&target) {
-                targets.push(target);
+        for _ in 0..self.copies {
+            // Of equal numbers the first name counts: the last of the highest, from behind.
+            let highest = drawn.iter().enumerate().rev().max_by_key(|(_, (number, _))| *number);
+            let Some((index, _)) = highest else { break };
+            let (_, store): (u64, &Store) = drawn.remove(index);
+            for target in store.hosts.targets() {
+                if !targets.contains(&target) {
+                    targets.push(target);
+                }
             }
         }
         targets

@@ -80,9 +80,8 @@ fn check_copies(copies: u32, shards: &[(String, StoreSettings)], problems: &mut 
         problems.add("/copies", message);
         return;
     }
-    let mut hosts: Vec<_> = shards.iter().map(|(_, shard)| shard.hosts.hosts().len()).collect();
-    hosts.sort_unstable_by_key(|hosts| std::cmp::Reverse(*hosts));
-    let most: usize = hosts.iter().take(copies as usize).sum();
+    let most = shards.iter().map(|(_, shard)| shard.hosts.hosts().len()).max().unwrap_or_default();
+    let most = most.saturating_mul(copies as usize);
     if most > MAX_TARGETS {
         let message = format!("the hosts of so many shards can be {most}, more than {MAX_TARGETS}");
         problems.add("/copies", message);
