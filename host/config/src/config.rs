@@ -82,6 +82,27 @@ impl Config {
         Ok(Self::parse(path, content, surroundings)?)
     }
 
+    /// Where the configuration at `path` puts the control socket, whatever else is wrong with it;
+    /// `None` where it names none that can be read.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn control_socket(
+        path: &Path,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Option<PathBuf>, ConfigError> {
+        let content = surroundings
+            .read(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        let text = String::from_utf8_lossy(&content);
+        if text.len() > MAX_SIZE {
+            return Ok(None);
+        }
+        let (root, _) = DeTable::parse_recoverable(&text);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(server::control_of(root.get_ref(), folder))
+    }
+
     /// Reads the content of a configuration file that is, or would be, at `path`.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say where an address would be taken, and why.
     Route(RouteArgs),
+    /// Have the process that serves load its configuration anew: all of it, or nothing and the
+    /// reason.
+    Reload(ControlArgs),
 }
 
 #[derive(Debug, Args)]
@@ -32,6 +35,19 @@ pub(crate) struct ConfigArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/waypost/waypost.toml")]
     pub(crate) config: PathBuf,
+}
+
+/// How a command reaches the process that serves.
+#[derive(Debug, Args)]
+pub(crate) struct ControlArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The control socket, instead of the one in the configuration.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control: Option<PathBuf>,
+    /// How many seconds to wait for the end of the command.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) patience: u32,
 }
 
 #[derive(Debug, Args)]

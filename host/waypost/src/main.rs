@@ -4,10 +4,12 @@ mod assembly;
 mod builtin;
 mod check;
 mod cli;
+mod control;
 mod demo;
 mod generation;
 mod logging;
 mod metrics;
+mod reload;
 mod route;
 mod run;
 mod workers;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::serve(&arguments.config, || ()),
         Command::Check(arguments) => check::run(&arguments),
         Command::Route(arguments) => route::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use waypost_config::{Config, LogAddresses};
 use waypost_login::{Entrance, Generation, Process, SessionIds, Users};
 use waypost_model::Encryption;
@@ -23,9 +25,10 @@ use waypost_routing::LoadedPolicy;
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
+use crate::control::Reload;
 use crate::generation::Maker;
 use crate::workers::Workers;
-use crate::{logging, metrics};
+use crate::{control, logging, metrics};
 
 /// How often the certificates' files are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
@@ -55,6 +58,7 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
             LogAddresses::Hash => Users::hashed(),
         };
         let maker = assembly::maker(&users, &all)?;
+        let control = control::bind(&config)?;
         // The engine has opened its own page map, which is root's from here on.
         privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
         let made = maker.make(&config).await?;
@@ -70,10 +74,14 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
             tokio::spawn(certificates.watch(CERTIFICATE_INTERVAL));
         }
         let workers = Workers::start(sockets.workers, &process, &entrances)?;
+        let (commands, reloads) = control::Process::new();
+        if let Some(control) = control {
+            tokio::spawn(control.serve(commands));
+        }
         tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
         ready();
         Serving { path, started: config, maker, process, certificates, workers }
-            .until_told_to_stop()
+            .until_told_to_stop(reloads)
             .await
     })
 }
@@ -207,24 +215,33 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    async fn until_told_to_stop(self) -> anyhow::Result<()> {
+    async fn until_told_to_stop(self, mut reloads: mpsc::Receiver<Reload>) -> anyhow::Result<()> {
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut look_after = tokio::time::interval(Duration::from_secs(1));
-        loop {
+        let gently = loop {
             tokio::select! {
-                _ = hang_up.recv() => self.reload().await,
-                _ = terminate.recv() => {
-                    self.drain(&mut interrupt).await;
-                    break;
+                _ = hang_up.recv() => {
+                    // The log has said what came of it.
+                    let _ = self.reload().await;
                 }
+                Some(outcome) = reloads.recv() => {
+                    // Who asked may have gone.
+                    let _ = outcome.send(self.reload().await);
+                }
+                _ = terminate.recv() => break true,
                 // Somebody at a terminal does not want to wait.
-                _ = interrupt.recv() => break,
+                _ = interrupt.recv() => break false,
                 _ = look_after.tick() => {
                     anyhow::ensure!(!self.workers.any_ended(), "a worker thread has ended");
                 }
             }
+        };
+        // Who asks from now on is told that it is too late.
+        drop(reloads);
+        if gently {
+            self.drain(&mut interrupt).await;
         }
         self.workers.drain();
         let sessions = self.process.sessions.kill_all();
@@ -239,22 +256,30 @@ impl Serving<'_> {
         Ok(())
     }
 
-    /// A new generation, all or nothing.
-    async fn reload(&self) {
-        match self.load().await {
+    /// A new generation, all or nothing. What came of it goes to the log, and to whoever asked.
+    async fn reload(&self) -> Result<Value, String> {
+        let loaded = match self.load().await {
             Ok((config, generation)) => {
                 self.process.generation.store(Arc::new(generation));
-                self.note_what_waits(&config);
+                let remarks = self.remarks(&config);
+                for remark in &remarks {
+                    tracing::warn!(target: "waypost", "{remark}");
+                }
                 tracing::info!(target: "waypost", "the configuration was loaded anew");
+                Ok(json!({ "remarks": remarks }))
             }
-            Err(error) => tracing::error!(
-                target: "waypost",
-                "the configuration was not loaded, the one before stays in force:\n{error}"
-            ),
-        }
+            Err(error) => {
+                let why = format!(
+                    "the configuration was not loaded, the one before stays in force:\n{error}"
+                );
+                tracing::error!(target: "waypost", "{why}");
+                Err(why)
+            }
+        };
         if let Some(certificates) = self.certificates.clone() {
             let _ = tokio::task::spawn_blocking(move || certificates.refresh()).await;
         }
+        loaded
     }
 
     async fn load(&self) -> anyhow::Result<(Arc<Config>, Generation<LoadedPolicy>)> {
@@ -263,22 +288,26 @@ impl Serving<'_> {
         Ok((config, self.maker.adopt(made)))
     }
 
-    /// Some things are the process's and not the generation's.
-    fn note_what_waits(&self, config: &Config) {
-        let changed = |what, is: bool| {
-            if is {
-                tracing::warn!(target: "waypost", "a change in {what} takes effect at the next start");
-            }
-        };
-        let text = |config: &Config| format!("{:?}", config.listeners);
-        changed("[listener]", text(config) != text(&self.started));
-        changed("[server]", config.server != self.started.server);
-        changed("[login]", config.login != self.started.login);
-        changed("[cache]", config.cache != self.started.cache);
-        changed("[metrics]", config.metrics != self.started.metrics);
-        changed("[tls]", config.tls != self.started.tls);
-        let text = |config: &Config| format!("{:?} {:?}", config.resolver, config.health);
-        changed("[resolver] or [health]", text(config) != text(&self.started));
+    /// What is probably not meant as it is written, and what waits for the next start: some things
+    /// are the process's and not the generation's.
+    fn remarks(&self, config: &Config) -> Vec<String> {
+        let started = &self.started;
+        let listeners = |config: &Config| format!("{:?}", config.listeners);
+        let net = |config: &Config| format!("{:?} {:?}", config.resolver, config.health);
+        let changed = [
+            ("[listener]", listeners(config) != listeners(started)),
+            ("[server]", config.server != started.server),
+            ("[login]", config.login != started.login),
+            ("[cache]", config.cache != started.cache),
+            ("[metrics]", config.metrics != started.metrics),
+            ("[tls]", config.tls != started.tls),
+            ("[resolver] or [health]", net(config) != net(started)),
+        ];
+        let waits = changed
+            .into_iter()
+            .filter(|(_, is)| *is)
+            .map(|(what, _)| format!("a change in {what} takes effect at the next start"));
+        config.warnings.0.iter().map(|warning| warning.one_line()).chain(waits).collect()
     }
 
     /// Accepts nobody any more, and waits for the sessions to end, as long as the grace lasts and

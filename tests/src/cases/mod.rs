@@ -1,6 +1,7 @@
 //! What a user, an operator or an attacker would see, by subject.
 
 mod answers;
+mod control;
 mod demo;
 mod directory;
 mod hostile;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Case> {
         hostile::CASES,
         limits::CASES,
         operating::CASES,
+        control::CASES,
         proxy_protocol::CASES,
         demo::CASES,
     ]

@@ -1,11 +1,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use toml::de::{DeTable, DeValue};
 use waypost_model::Domain;
 
 use crate::read::{Section, Setting, Table, choice};
+use crate::value::AnyPath;
 
 /// The process: `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Server {
     pub workers: Option<NonZeroUsize>,
     /// How long sessions may go on after `SIGTERM`.
     pub shutdown_grace: Duration,
+    /// Where the operator's commands reach the process; `None` is nowhere.
+    pub control: Option<PathBuf>,
     /// How the log is written.
     pub log: Log,
 }
@@ -88,6 +93,9 @@ impl LogLevel {
     }
 }
 
+/// The longest path of a Unix socket (`sun_path` in unix(7), its end excluded).
+const MAX_SOCKET: usize = 107;
+
 static HOSTNAME: Setting<Domain> = Setting::optional(
     "hostname",
     "\"mail.example.test\"",
@@ -113,6 +121,14 @@ static SHUTDOWN_GRACE: Setting<Duration> = Setting::with_default(
     "\"30s\"",
     "How long sessions may go on after SIGTERM, while nobody new is accepted.",
 );
+static CONTROL: Setting<AnyPath> = Setting::optional(
+    "control",
+    "\"/run/waypost/control\"",
+    "commands cannot reach the process",
+    "The Unix socket over which commands such as waypost reload reach the process. Only root and \
+     the user who serves can use it; that user must be able to write to its folder, and nobody \
+     else should.",
+);
 static LOG_FORMAT: Setting<LogFormat> =
     Setting::with_default("log-format", "\"text\"", "Lines for people, or JSON for programs.");
 static LOG_LEVEL: Setting<LogLevel> = Setting::with_default(
@@ -136,6 +152,7 @@ pub(crate) static SERVER: Section = Section {
         &GROUP,
         &WORKERS,
         &SHUTDOWN_GRACE,
+        &CONTROL,
         &LOG_FORMAT,
         &LOG_LEVEL,
         &LOG_ADDRESSES,
@@ -171,6 +188,7 @@ pub(crate) fn read(table: &Table<'_>) -> Server {
         group,
         workers: table.find(&WORKERS),
         shutdown_grace: table.get(&SHUTDOWN_GRACE),
+        control: control(table),
         log: Log {
             format: table.get(&LOG_FORMAT),
             level: table.get(&LOG_LEVEL),
@@ -181,6 +199,23 @@ pub(crate) fn read(table: &Table<'_>) -> Server {
 
 pub(crate) fn read_metrics(table: &Table<'_>) -> Option<SocketAddr> {
     table.find(&BIND)
+}
+
+fn control(table: &Table<'_>) -> Option<PathBuf> {
+    let AnyPath(path) = table.find(&CONTROL)?;
+    if path.as_os_str().len() > MAX_SOCKET {
+        let message = format!("a socket's path has at most {MAX_SOCKET} octets");
+        table.error(&CONTROL, message);
+    }
+    Some(path)
+}
+
+/// Where a configuration puts the control socket, however wrong the rest of it is: who asks why it
+/// does not load must get that far. `folder` is the configuration's.
+pub(crate) fn control_of(root: &DeTable<'_>, folder: &Path) -> Option<PathBuf> {
+    let DeValue::Table(server) = root.get("server")?.get_ref() else { return None };
+    let DeValue::String(control) = server.get(CONTROL.key)?.get_ref() else { return None };
+    Some(folder.join(&**control))
 }
 
 fn hostname(table: &Table<'_>) -> Arc<str> {

@@ -78,6 +78,7 @@ fn every_value_arrives() {
         group = "mail"
         workers = 3
         shutdown-grace = "1m"
+        control = "run/control"
         log-format = "json"
         log-level = "debug"
         log-addresses = "hash"
@@ -169,6 +170,7 @@ fn every_value_arrives() {
     assert_eq!((server.user.as_deref(), server.group.as_deref()), (Some("waypost"), Some("mail")));
     assert_eq!(server.workers.map(usize::from), Some(3));
     assert_eq!(server.shutdown_grace, Duration::from_secs(60));
+    assert_eq!(server.control.as_deref(), Some(Path::new("/etc/waypost/run/control")));
     assert_eq!(server.log.format, LogFormat::Json);
     assert_eq!(server.log.level, LogLevel::Debug);
     assert_eq!(server.log.addresses, LogAddresses::Hash);

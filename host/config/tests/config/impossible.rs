@@ -325,3 +325,12 @@ fn what_is_probably_not_meant() {
         ["32:13: policy.ldap.limits.host-call: a decision ends after wall, which is less"]
     );
 }
+
+#[test]
+fn a_socket_has_a_path_that_fits() {
+    let long = "x".repeat(200);
+    assert_eq!(
+        broken("[server]\n", &format!("[server]\ncontrol = \"/run/{long}\"\n")),
+        ["2:11: server.control: a socket's path has at most 107 octets"]
+    );
+}

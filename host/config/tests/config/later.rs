@@ -1,14 +1,15 @@
 //! What goes wrong after the configuration has been read is told with its place too.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use waypost_config::Config;
+use waypost_config::{Config, ConfigError};
 use waypost_directory::{Directory, LdifDirectory, LdifSettings, LdifSource, Metrics};
 use waypost_model::{Address, Encryption, Lookup, Protocol, Purpose};
 use waypost_policy::LoadError;
 
-use crate::scene::{GOOD, good_with, parse, told};
+use crate::scene::{GOOD, Machine, PATH, good_with, parse, told};
 
 fn good() -> Config {
     parse(GOOD).unwrap()
@@ -162,4 +163,26 @@ fn a_file_is_read_from_the_disk() {
     std::fs::write(&file, GOOD).unwrap();
     let problems = Config::load(&file, &machine).unwrap_err().to_string();
     assert!(problems.contains("there is no file"), "{problems}");
+}
+
+#[test]
+fn the_control_socket_is_found_however_wrong_the_rest_is() {
+    let socket = |text: &str| {
+        let machine = Machine::new().with(PATH, text);
+        Config::control_socket(Path::new(PATH), &machine).unwrap()
+    };
+    let there = Some(PathBuf::from("/etc/waypost/control"));
+    let good = good_with("[server]\n", "[server]\ncontrol = \"control\"\n");
+    assert_eq!(socket(&good), there);
+    for broken in ["hostnaem = 7\n", "[policy.ldap]\n", "[listener\n", "= \"\n"] {
+        let text = format!("[server]\ncontrol = \"control\"\n{broken}");
+        assert_eq!(socket(&text), there, "{broken}");
+    }
+    assert_eq!(socket("[server]\ncontrol = \"/run/w\"\n"), Some("/run/w".into()));
+    for none in [GOOD, "", "control = \"control\"", "server = 1", "[server]\ncontrol = 7"] {
+        assert_eq!(socket(none), None, "{none}");
+    }
+    let missing = Machine::new().without(PATH);
+    let missing = Config::control_socket(Path::new(PATH), &missing);
+    assert!(matches!(missing, Err(ConfigError::Read { .. })));
 }
