@@ -99,7 +99,7 @@ impl Config {
             return Ok(None);
         }
         let (root, _) = DeTable::parse_recoverable(&text);
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         Ok(server::control_of(root.get_ref(), folder))
     }
 
