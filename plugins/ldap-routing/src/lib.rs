@@ -36,11 +36,11 @@
 
 mod candidates;
 mod names;
-mod outside;
 mod policy;
 mod settings;
 
 pub use candidates::MOST_ENTRIES;
 pub use policy::LdapRouting;
+pub use settings::Settings;
 
 waypost_sdk::export!(LdapRouting);

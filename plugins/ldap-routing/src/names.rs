@@ -1,10 +1,10 @@
-use waypost_sdk::{Lookup, Subject};
+use waypost_sdk::{Delimiter, Lookup, Subject};
 
 /// How an address becomes the names that the directory is asked for.
 #[derive(Debug)]
 pub(crate) struct Names {
     /// Where a sub-address starts.
-    pub(crate) delimiter: Option<char>,
+    pub(crate) delimiter: Delimiter,
     /// Whether `@domain` is asked for last.
     pub(crate) catch_all: bool,
     /// Alias → canonical domain, both in lower case, sorted.
@@ -18,7 +18,7 @@ impl Names {
         let subject =
             |local_part: &str| Subject { local_part: local_part.into(), domain: domain.into() };
         let mut subjects = vec![subject(&lookup.local_part)];
-        if let Some(user) = self.without_tag(&lookup.local_part) {
+        if let Some((user, _tag)) = self.delimiter.split(&lookup.local_part) {
             subjects.push(subject(user));
         }
         if self.catch_all {
@@ -36,11 +36,5 @@ impl Names {
         let by_alias = |(alias, _): &(String, String)| alias.cmp(&lookup.domain);
         let index = self.alias_domains.binary_search_by(by_alias).ok()?;
         self.alias_domains.get(index).map(|(_, canonical)| canonical.as_str())
-    }
-
-    /// What stands before the tag (RFC 5233). A delimiter in first place starts no tag.
-    fn without_tag<'a>(&self, local_part: &'a str) -> Option<&'a str> {
-        let (user, _tag) = local_part.split_once(self.delimiter?)?;
-        (!user.is_empty()).then_some(user)
     }
 }

@@ -1,20 +1,17 @@
-use waypost_sdk::template::Placeholder;
+use waypost_sdk::serde::Deserialize;
 use waypost_sdk::{
-    Answer, AttributeName, Base, Directory, Failure, Filter, Host, HostList, Level, Lookup,
-    Parameters, Policy, Query, Refusal, Scope, SearchError, Settings, Subject, pass, refuse, route,
+    Answer, AttributeName, Failure, Host, HostList, Level, Lookup, Policy, Problems, Refusal,
+    Search, Subject, pass, refuse, route,
 };
 
-use crate::candidates::{Found, MOST_ENTRIES, choose};
+use crate::candidates::{Found, choose};
 use crate::names::Names;
-use crate::outside::is_outside;
-use crate::settings;
+use crate::settings::Settings;
 
 /// The policy: its settings, ready for use.
 #[derive(Debug)]
 pub struct LdapRouting {
-    pub(crate) directory: String,
-    pub(crate) base: Base,
-    pub(crate) filter: Filter,
+    pub(crate) search: Search,
     pub(crate) host_field: AttributeName,
     pub(crate) use_first: bool,
     pub(crate) names: Names,
@@ -23,14 +20,16 @@ pub struct LdapRouting {
 }
 
 /// What it means that the directory knows nobody of that name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(crate = "waypost_sdk::serde", rename_all = "kebab-case")]
 pub(crate) enum NoEntry {
     Refuse,
     Pass,
 }
 
 /// What hosts of the settings may answer for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(crate = "waypost_sdk::serde", rename_all = "kebab-case")]
 pub(crate) enum Condition {
     NoEntry,
     NoHostField,
@@ -45,8 +44,10 @@ pub(crate) struct Fallback {
 }
 
 impl Policy for LdapRouting {
-    fn configure(settings: &mut Settings) -> Option<Self> {
-        settings::read(settings)
+    type Settings = Settings;
+
+    fn configure(settings: Settings) -> Result<Self, Problems> {
+        settings.check()
     }
 
     fn route(&self, lookup: &Lookup, host: &dyn Host) -> Result<Answer, Failure> {
@@ -83,61 +84,15 @@ impl Policy for LdapRouting {
 impl LdapRouting {
     /// What the first of the subjects that has an entry brings.
     fn find(&self, subjects: &[Subject], host: &dyn Host) -> Result<Found, Failure> {
-        let directory = host.open(&self.directory).map_err(|error| self.failure(error))?;
+        let directory = self.search.open(host)?;
         for subject in subjects {
-            let found = self.search(subject, &*directory)?;
+            let page = self.search.ask(&*directory, subject)?;
+            let found = choose(&page, self.host_field.as_str(), self.use_first)?;
             if !matches!(found, Found::NoEntry) {
                 return Ok(found);
             }
         }
         Ok(Found::NoEntry)
-    }
-
-    fn search(&self, subject: &Subject, directory: &dyn Directory) -> Result<Found, Failure> {
-        let mut parameters = Parameters::new(subject);
-        let query = Query {
-            base: self.base.fill(&mut parameters),
-            scope: Scope::Subtree,
-            filter: self.filter.fill(&mut parameters),
-            parameters: parameters.into_values(),
-            attributes: vec![self.host_field.as_str().into()],
-            size_limit: MOST_ENTRIES,
-        };
-        match directory.search(&query) {
-            Ok(page) => choose(&page, self.host_field.as_str(), self.use_first),
-            // Where the domain makes the base, the client's domain may lie outside the directory;
-            // that is the client's mistake, not the operator's.
-            Err(SearchError::BadRequest(_)) if self.is_elsewhere(subject, directory) => {
-                Ok(Found::NoEntry)
-            }
-            Err(error) => Err(self.failure(error)),
-        }
-    }
-
-    /// Whether the search base, made of the subject's domain, lies outside the directory.
-    fn is_elsewhere(&self, subject: &Subject, directory: &dyn Directory) -> bool {
-        self.base.uses(Placeholder::Components)
-            && is_outside(&self.base.spell(subject), &directory.base())
-    }
-
-    fn failure(&self, error: SearchError) -> Failure {
-        let directory = &self.directory;
-        match error {
-            SearchError::Unavailable | SearchError::Timeout => Failure::DirectoryUnavailable,
-            SearchError::NotGranted => Failure::Misconfigured(format!(
-                "the policy's `directories` do not list {directory:?}, which `directory` names"
-            )),
-            SearchError::BadRequest(reason) => Failure::Misconfigured(format!(
-                "the directory {directory:?} refuses the search: {reason}"
-            )),
-            SearchError::TooLarge => Failure::BadData(format!(
-                "what the directory {directory:?} found is larger than it may be: \
-                 `search-pattern` matches too much"
-            )),
-            SearchError::Other(reason) => {
-                Failure::Other(format!("the directory {directory:?}: {reason}"))
-            }
-        }
     }
 
     fn route_to(&self, hosts: &HostList, lookup: &Lookup) -> Answer {
@@ -155,13 +110,7 @@ impl NoEntry {
 }
 
 impl Condition {
-    /// Every condition, by its name in `fallback-on`.
-    pub(crate) const ALL: [(&str, Self); 3] = [
-        ("no-entry", Self::NoEntry),
-        ("no-host-field", Self::NoHostField),
-        ("directory-unavailable", Self::DirectoryUnavailable),
-    ];
-
+    /// As `fallback-on` writes it.
     fn name(self) -> &'static str {
         match self {
             Self::NoEntry => "no-entry",

@@ -1,125 +1,82 @@
+use waypost_sdk::serde::{Deserialize, Deserializer};
 use waypost_sdk::template::Placeholder;
 use waypost_sdk::{
-    Base, Filter, HostList, HostPort, Place, Setting, Settings, Table, Value, pointer,
+    AttributeName, Base, Delimiter, DirectoryName, Filter, HostList, HostPort, Problems, Search,
+    Table, pointer, text,
 };
 
+use crate::MOST_ENTRIES;
 use crate::names::Names;
 use crate::policy::{Condition, Fallback, LdapRouting, NoEntry};
 
-/// Reads the settings; what is wrong is left with `settings`.
-pub(crate) fn read(settings: &mut Settings) -> Option<LdapRouting> {
-    let directory = settings.required::<DirectoryName>("directory");
-    let base = settings.required("search-base");
-    let filter = settings.required("search-pattern");
-    let host_field = settings.required("host-field");
-    let use_first = settings.optional("use-first").unwrap_or(false);
-    let (no_entry, fallback) = read_absence(settings);
-    let names = Names {
-        delimiter: read_delimiter(settings),
-        catch_all: settings.optional("catch-all").unwrap_or(false),
-        alias_domains: read_alias_domains(settings),
-    };
-    let (directory, base, filter) = (directory?, base?, filter?);
-    check_placeholders(settings, &base, &filter, names.catch_all);
-    Some(LdapRouting {
-        directory: directory.0,
-        base,
-        filter,
-        host_field: host_field?,
-        use_first,
-        names,
-        no_entry,
-        fallback,
-    })
+/// The settings as the operator writes them; the crate's documentation explains each.
+#[derive(Debug, Deserialize)]
+#[serde(crate = "waypost_sdk::serde", rename_all = "kebab-case")]
+pub struct Settings {
+    directory: DirectoryName,
+    search_base: Base,
+    search_pattern: Filter,
+    host_field: AttributeName,
+    #[serde(default)]
+    use_first: bool,
+    #[serde(default)]
+    no_entry: Option<NoEntry>,
+    #[serde(default)]
+    fallback_hosts: Vec<HostPort>,
+    #[serde(default)]
+    fallback_on: Option<Vec<Condition>>,
+    #[serde(default)]
+    recipient_delimiter: Delimiter,
+    #[serde(default)]
+    catch_all: bool,
+    #[serde(default)]
+    alias_domains: Table<DomainName>,
 }
 
-/// What happens where the directory does not name a host: `no-entry`, `fallback-hosts` and
-/// `fallback-on`, which must not contradict each other.
-fn read_absence(settings: &mut Settings) -> (NoEntry, Option<Fallback>) {
-    let no_entry = settings.optional("no-entry");
-    let hosts: Vec<HostPort> = settings.optional("fallback-hosts").unwrap_or_default();
-    let on: Option<Vec<Condition>> = settings.optional("fallback-on");
-    if hosts.is_empty() {
-        if on.is_some_and(|on| !on.is_empty()) {
-            settings.problem("/fallback-on", "there are no fallback-hosts that could answer");
-        }
-        return (no_entry.unwrap_or(NoEntry::Refuse), None);
-    }
-    let on = on.unwrap_or_else(|| vec![Condition::NoEntry, Condition::NoHostField]);
-    if on.is_empty() {
-        settings.problem("/fallback-on", "nothing is listed for which fallback-hosts could answer");
-    }
-    if no_entry.is_some() && on.contains(&Condition::NoEntry) {
-        let message = "fallback-hosts answer for no-entry, so that this never happens: \
-                       leave it out, or list in fallback-on what else they shall answer for";
-        settings.problem("/no-entry", message);
-    }
-    let fallback = match HostList::new(hosts) {
-        Ok(hosts) => Some(Fallback { hosts, on }),
-        Err(error) => {
-            settings.problem("/fallback-hosts", error.to_string());
-            None
-        }
-    };
-    (no_entry.unwrap_or(NoEntry::Refuse), fallback)
-}
-
-fn read_delimiter(settings: &mut Settings) -> Option<char> {
-    let Some(delimiter) = settings.optional::<String>("recipient-delimiter") else {
-        return Some('+');
-    };
-    let mut characters = delimiter.chars();
-    match (characters.next(), characters.next()) {
-        (None, _) => None,
-        (Some(delimiter), None) if delimiter != '@' && !delimiter.is_control() => Some(delimiter),
-        _ => {
-            let message = format!(
-                "one character that a local part can have was expected, or \"\" for none, \
-                 here is {delimiter:?}"
-            );
-            settings.problem("/recipient-delimiter", message);
-            None
-        }
-    }
-}
-
-/// Alias → canonical domain. One step only: an alias of an alias would be looked up under a domain
-/// that the operator calls an alias.
-fn read_alias_domains(settings: &mut Settings) -> Vec<(String, String)> {
-    let written: Table<DomainName> = settings.optional("alias-domains").unwrap_or_default();
-    let mut aliases: Vec<(String, String)> = Vec::new();
-    let is_alias = |domain: &str| written.0.iter().any(|(key, _)| key.eq_ignore_ascii_case(domain));
-    for (key, DomainName(canonical)) in &written.0 {
-        let place = pointer("/alias-domains", key);
-        let Some(DomainName(alias)) = DomainName::new(key) else {
-            settings.problem(place, format!("the key {key:?} is not {}", DomainName::WHAT));
-            continue;
+impl Settings {
+    /// The policy, unless the settings contradict each other.
+    pub(crate) fn check(self) -> Result<LdapRouting, Problems> {
+        let mut problems = Problems::new();
+        let search = Search {
+            directory: self.directory,
+            base: self.search_base,
+            filter: self.search_pattern,
+            attributes: vec![self.host_field.clone()],
+            size_limit: MOST_ENTRIES,
         };
-        if is_alias(canonical) {
-            settings.problem(place, format!("{canonical} is listed as an alias itself"));
-            continue;
-        }
-        match aliases.binary_search_by(|(other, _)| other.cmp(&alias)) {
-            Ok(_) => settings.problem(place, format!("{alias} is listed twice")),
-            Err(index) => aliases.insert(index, (alias, canonical.clone())),
-        }
+        check_placeholders(&search, self.catch_all, &mut problems);
+        let fallback =
+            read_fallback(self.fallback_hosts, self.fallback_on, self.no_entry, &mut problems);
+        let alias_domains = read_alias_domains(&self.alias_domains, &mut problems);
+        problems.or(LdapRouting {
+            search,
+            host_field: self.host_field,
+            use_first: self.use_first,
+            names: Names {
+                delimiter: self.recipient_delimiter,
+                catch_all: self.catch_all,
+                alias_domains,
+            },
+            no_entry: self.no_entry.unwrap_or(NoEntry::Refuse),
+            fallback,
+        })
     }
-    aliases
 }
 
 /// What base and filter must depend on.
-fn check_placeholders(settings: &mut Settings, base: &Base, filter: &Filter, catch_all: bool) {
-    let used = |placeholder| base.uses(placeholder) || filter.uses(placeholder);
-    if !Placeholder::ALL.into_iter().any(used) {
-        settings.problem(
+fn check_placeholders(search: &Search, catch_all: bool, problems: &mut Problems) {
+    if !Placeholder::ALL.into_iter().any(|placeholder| search.uses(placeholder)) {
+        problems.add(
             "/search-pattern",
             "neither it nor search-base has a placeholder, so that everybody would be the same: \
              %e, %u, %d or %s was expected",
         );
     }
     // With an empty `%u`, `(uid=%u*)` would match everybody.
-    if catch_all && (used(Placeholder::LocalPart) || !filter.uses(Placeholder::Address)) {
-        settings.problem(
+    let by_address =
+        search.filter.uses(Placeholder::Address) && !search.uses(Placeholder::LocalPart);
+    if catch_all && !by_address {
+        problems.add(
             "/catch-all",
             "a catch-all is asked for by its address and has no local part: search-pattern must \
              use %e, and neither it nor search-base %u",
@@ -127,18 +84,66 @@ fn check_placeholders(settings: &mut Settings, base: &Base, filter: &Filter, cat
     }
 }
 
-struct DirectoryName(String);
-
-impl Setting for DirectoryName {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        match place.text("the name of a directory", value)? {
-            "" => place.problem("the name of a directory was expected, here is an empty string"),
-            name => Some(Self(name.into())),
+/// What happens where the directory does not name a host: `no-entry`, `fallback-hosts` and
+/// `fallback-on`, which must not contradict each other.
+fn read_fallback(
+    hosts: Vec<HostPort>,
+    on: Option<Vec<Condition>>,
+    no_entry: Option<NoEntry>,
+    problems: &mut Problems,
+) -> Option<Fallback> {
+    if hosts.is_empty() {
+        if on.is_some_and(|on| !on.is_empty()) {
+            problems.add("/fallback-on", "there are no fallback-hosts that could answer");
+        }
+        return None;
+    }
+    let on = on.unwrap_or_else(|| vec![Condition::NoEntry, Condition::NoHostField]);
+    if on.is_empty() {
+        problems.add("/fallback-on", "nothing is listed for which fallback-hosts could answer");
+    }
+    if no_entry.is_some() && on.contains(&Condition::NoEntry) {
+        let message = "fallback-hosts answer for no-entry, so that this never happens: \
+                       leave it out, or list in fallback-on what else they shall answer for";
+        problems.add("/no-entry", message);
+    }
+    match HostList::new(hosts) {
+        Ok(hosts) => Some(Fallback { hosts, on }),
+        Err(error) => {
+            problems.add("/fallback-hosts", error.to_string());
+            None
         }
     }
 }
 
+/// Alias → canonical domain. One step only: an alias of an alias would be looked up under a domain
+/// that the operator calls an alias.
+fn read_alias_domains(
+    written: &Table<DomainName>,
+    problems: &mut Problems,
+) -> Vec<(String, String)> {
+    let mut aliases: Vec<(String, String)> = Vec::new();
+    let is_alias = |domain: &str| written.0.iter().any(|(key, _)| key.eq_ignore_ascii_case(domain));
+    for (key, DomainName(canonical)) in &written.0 {
+        let place = pointer("/alias-domains", key);
+        let Some(DomainName(alias)) = DomainName::new(key) else {
+            problems.add(place, format!("the key {key:?} is not {}", DomainName::WHAT));
+            continue;
+        };
+        if is_alias(canonical) {
+            problems.add(place, format!("{canonical} is listed as an alias itself"));
+            continue;
+        }
+        match aliases.binary_search_by(|(other, _)| other.cmp(&alias)) {
+            Ok(_) => problems.add(place, format!("{alias} is listed twice")),
+            Err(index) => aliases.insert(index, (alias, canonical.clone())),
+        }
+    }
+    aliases
+}
+
 /// A mail domain as the host writes it: lower-case A-labels.
+#[derive(Debug)]
 struct DomainName(String);
 
 impl DomainName {
@@ -152,22 +157,10 @@ impl DomainName {
     }
 }
 
-impl Setting for DomainName {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let text = place.text(Self::WHAT, value)?;
-        let what = || format!("{} was expected, here is {text:?}", Self::WHAT);
-        Self::new(text).or_else(|| place.problem(what()))
-    }
-}
-
-impl Setting for Condition {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        place.choice(value, &Self::ALL)
-    }
-}
-
-impl Setting for NoEntry {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        place.choice(value, &[("refuse", Self::Refuse), ("pass", Self::Pass)])
+impl<'de> Deserialize<'de> for DomainName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, Self::WHAT, |text| {
+            Self::new(text).ok_or_else(|| format!("{} was expected, here is {text:?}", Self::WHAT))
+        })
     }
 }

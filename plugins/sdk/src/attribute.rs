@@ -1,8 +1,18 @@
 use std::fmt;
 
-use crate::{Place, Setting, Value};
+use serde::de::{Deserialize, Deserializer};
+
+use crate::text;
 
 /// The description of an attribute (RFC 4512 section 2.5): a name or an OID, with options.
+///
+/// ```
+/// use waypost_sdk::AttributeName;
+///
+/// assert!(AttributeName::new("mailHost").is_some());
+/// assert!(AttributeName::new("2.5.4.3").is_some());
+/// assert!(AttributeName::new("*").is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeName(String);
 
@@ -34,11 +44,12 @@ impl fmt::Display for AttributeName {
     }
 }
 
-impl Setting for AttributeName {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+impl<'de> Deserialize<'de> for AttributeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         const WHAT: &str = "the name of an attribute, such as \"mailHost\",";
-        let text = place.text(WHAT, value)?;
-        Self::new(text).or_else(|| place.problem(format!("{WHAT} was expected, here is {text:?}")))
+        text(deserializer, WHAT, |text| {
+            Self::new(text).ok_or_else(|| format!("{WHAT} was expected, here is {text:?}"))
+        })
     }
 }
 

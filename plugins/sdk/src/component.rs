@@ -6,7 +6,7 @@ use crate::bindings::waypost::policy::types::Context;
 use crate::bindings::waypost::policy::{directory, log};
 use crate::{
     Answer, Client, Directory, Failure, Host, IpAddress, Level, Lookup, Page, Policy, Problem,
-    Query, SearchError, Settings,
+    Problems, Query, SearchError, settings,
 };
 
 /// Makes a [`Policy`] the plugin of the crate in which this stands; once in a crate.
@@ -43,7 +43,10 @@ pub struct Plugin<P>(PhantomData<P>);
 impl<P: Exported> mapping::Guest for Plugin<P> {
     fn configure(settings: String) -> Result<(), Vec<Problem>> {
         report_panics();
-        let policy = Settings::read::<P>(&settings)?;
+        let read = settings::read(&settings);
+        // Their text may be long, and its memory is of use to what is made of them.
+        drop(settings);
+        let policy = P::configure(read?).map_err(Problems::into_list)?;
         // A host configures once; the second of two would have to be ignored or believed, and
         // neither is what it meant.
         let message = "this instance has been configured already";

@@ -3,7 +3,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::{Place, Setting, Target, Value};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+
+use crate::{Target, text};
 
 /// The most targets that a route may name.
 pub const MAX_TARGETS: usize = 16;
@@ -12,6 +14,15 @@ pub const MAX_TARGETS: usize = 16;
 ///
 /// Names are kept in lower case without a trailing dot, addresses in their shortest form, so that
 /// two spellings of one host are equal.
+///
+/// ```
+/// use waypost_sdk::HostPort;
+///
+/// let host: HostPort = "MAIL1.example.test.:143".parse().unwrap();
+/// assert_eq!(host.to_string(), "mail1.example.test:143");
+/// assert_eq!((host.host(), host.port()), ("mail1.example.test", Some(143)));
+/// assert!("mail1.example.test:0".parse::<HostPort>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     host: String,
@@ -46,6 +57,16 @@ impl fmt::Display for HostError {
 }
 
 impl HostPort {
+    /// The name, in lower case, or the address, an IPv6 one without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, where one is given.
+    pub fn port(&self) -> Option<u16> {
+        self.port.map(Into::into)
+    }
+
     /// The target that this is, with nothing demanded beyond what the operator does.
     pub fn target(&self) -> Target {
         Target {
@@ -96,16 +117,25 @@ impl fmt::Display for HostPort {
     }
 }
 
-impl Setting for HostPort {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let text = place.text("a host, such as \"mail1.example.test:143\",", value)?;
-        text.parse().map_or_else(|error| place.problem(format!("{text:?}: {error}")), Some)
+impl<'de> Deserialize<'de> for HostPort {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "a host, such as \"mail1.example.test:143\",", |text| {
+            text.parse().map_err(|error| format!("{text:?}: {error}"))
+        })
     }
 }
 
 /// An ordered list of hosts; never empty, none twice, at most [`MAX_TARGETS`].
 ///
 /// As text it is separated by commas; in settings it is a list of strings or such a text.
+///
+/// ```
+/// use waypost_sdk::HostList;
+///
+/// let hosts: HostList = "mail1, [2001:db8::1]:143, MAIL1".parse().unwrap();
+/// assert_eq!(hosts.to_string(), "mail1,[2001:db8::1]:143");
+/// assert_eq!(hosts.targets()[1].port, Some(143));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostList(Vec<HostPort>);
 
@@ -113,6 +143,11 @@ impl HostList {
     /// A list of these, in their order.
     pub fn new(hosts: Vec<HostPort>) -> Result<Self, HostError> {
         Self::collect(hosts.into_iter().map(Ok))
+    }
+
+    /// The hosts, in their order.
+    pub fn hosts(&self) -> &[HostPort] {
+        &self.0
     }
 
     /// The hosts as targets, in their order.
@@ -161,13 +196,32 @@ impl fmt::Display for HostList {
     }
 }
 
-impl Setting for HostList {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let list = match value {
-            Value::String(text) => text.parse(),
-            _ => Self::new(Vec::read(value, place)?),
-        };
-        list.map_or_else(|error| place.problem(error.to_string()), Some)
+impl<'de> Deserialize<'de> for HostList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Hosts)
+    }
+}
+
+/// Takes a list or a text.
+struct Hosts;
+
+impl<'de> Visitor<'de> for Hosts {
+    type Value = HostList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of hosts")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<HostList, E> {
+        text.parse().map_err(|error| E::custom(format!("{text:?}: {error}")))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<HostList, A::Error> {
+        let mut hosts = Vec::new();
+        while let Some(host) = items.next_element()? {
+            hosts.push(host);
+        }
+        HostList::new(hosts).map_err(A::Error::custom)
     }
 }
 

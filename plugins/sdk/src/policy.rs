@@ -1,5 +1,7 @@
+use serde::de::DeserializeOwned;
+
 use crate::{
-    Answer, Decision, Failure, Host, Lookup, Refusal, Route, Settings, Target, Verification,
+    Answer, Decision, Failure, Host, Lookup, Problems, Refusal, Route, Target, Verification,
 };
 
 /// What a plugin is: settings that were read once, and an answer to each question.
@@ -8,12 +10,17 @@ use crate::{
 /// from it, so tables and compiled patterns belong into the value. What a decision changes is gone
 /// afterwards.
 pub trait Policy: Sized + Send + Sync + 'static {
-    /// Reads the settings. Every fault is left with `settings` as a problem, so that the operator
-    /// sees all of them at once; `None` says that there is no policy because of them. A key that
-    /// nothing here has asked for is a problem too.
+    /// The `settings` table as the operator writes it: a struct that derives `Deserialize`, with
+    /// `#[serde(rename_all = "kebab-case")]` as the rest of the configuration has it. What does not
+    /// fit is a problem with its place, and so is a key that no field asks for; the policy does not
+    /// come to see them.
+    type Settings: DeserializeOwned;
+
+    /// Makes the policy of its settings, or says everything that is wrong with them beyond their
+    /// types.
     ///
     /// No host is at hand: the host may run this when no directory can be reached.
-    fn configure(settings: &mut Settings) -> Option<Self>;
+    fn configure(settings: Self::Settings) -> Result<Self, Problems>;
 
     /// Answers one question. A panic in here is a fault to the host and a temporary error to the
     /// client; what can go wrong with the directory's data is better said as a [`Failure`].
@@ -22,6 +29,14 @@ pub trait Policy: Sized + Send + Sync + 'static {
 
 /// An answer that names targets, in the order in which they are to be tried; the back end checks
 /// the password. `identity` is the name to pass on; `None` keeps the client's.
+///
+/// ```
+/// use waypost_sdk::{Decision, HostList, route};
+///
+/// let hosts: HostList = "mail1,mail2".parse().unwrap();
+/// let answer = route(hosts.targets(), Some("user1".into()));
+/// assert!(matches!(answer.decision, Decision::Route(route) if route.targets.len() == 2));
+/// ```
 pub fn route(targets: Vec<Target>, identity: Option<String>) -> Answer {
     answer(Decision::Route(Route { targets, identity, verification: Verification::ByBackend }))
 }

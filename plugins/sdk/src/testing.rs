@@ -20,19 +20,30 @@ use std::rc::Rc;
 
 use crate::{
     Attribute, Client, Directory, Entry, Host, IpAddress, Level, Lookup, Page, Policy, Problem,
-    Purpose, Query, SearchError, Settings,
+    Problems, Purpose, Query, SearchError, settings,
 };
 
-/// Reads settings as the host would have them read.
+/// Makes a policy of its settings, a JSON text, as the component does.
 pub fn configure<P: Policy>(json: &str) -> Result<P, Vec<Problem>> {
-    Settings::read(json)
+    P::configure(settings::read(json)?).map_err(Problems::into_list)
+}
+
+/// The problems of settings that are none, each as `POINTER: MESSAGE`; empty where they are good.
+pub fn problems<P: Policy>(json: &str) -> Vec<String> {
+    let problems = configure::<P>(json).err().unwrap_or_default();
+    problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
 }
 
 /// The question of somebody who logs in. Panics where `address` has no `@`.
 pub fn lookup(address: &str) -> Lookup {
+    ask(Purpose::Login, address)
+}
+
+/// A question. Panics where `address` has no `@`.
+pub fn ask(purpose: Purpose, address: &str) -> Lookup {
     let (local_part, domain) = address.rsplit_once('@').expect("an address has an @");
     Lookup {
-        purpose: Purpose::Login,
+        purpose,
         address: address.into(),
         local_part: local_part.into(),
         domain: domain.into(),
@@ -53,6 +64,39 @@ pub fn entry(dn: &str, attributes: &[(&str, &str)]) -> Entry {
     entry
 }
 
+/// The client of a [`Double`]. Without more: IMAP from 192.0.2.1, in clear text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what the function of this name in `Client` answers")]
+pub struct Caller {
+    pub protocol: String,
+    pub listener: String,
+    pub address: IpAddress,
+    pub encrypted: bool,
+    pub mechanism: Option<String>,
+    pub login_name: Option<String>,
+    pub authentication_id: Option<String>,
+    pub certificate_name: Option<String>,
+    pub sender: Option<String>,
+    pub now: u64,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self {
+            protocol: "imap".into(),
+            listener: "imap".into(),
+            address: IpAddress::Ipv4((192, 0, 2, 1)),
+            encrypted: false,
+            mechanism: None,
+            login_name: None,
+            authentication_id: None,
+            certificate_name: None,
+            sender: None,
+            now: 0,
+        }
+    }
+}
+
 /// A host with one directory, that answers the searches it was taught and knows nothing else. It
 /// is granted under every name but the one given to [`Double::without`].
 #[derive(Clone, Debug, Default)]
@@ -61,6 +105,7 @@ pub struct Double {
     otherwise: Option<SearchError>,
     without: Option<String>,
     base: String,
+    caller: Caller,
     seen: Rc<Seen>,
 }
 
@@ -69,7 +114,8 @@ pub struct Double {
 struct Seen {
     searches: RefCell<Vec<String>>,
     queries: RefCell<Vec<Query>>,
-    lines: RefCell<Vec<String>>,
+    lines: RefCell<Vec<(Level, String)>>,
+    reads: RefCell<Vec<&'static str>>,
 }
 
 impl Double {
@@ -101,6 +147,21 @@ impl Double {
         self
     }
 
+    /// Says who the client is.
+    ///
+    /// ```
+    /// use waypost_sdk::Host;
+    /// use waypost_sdk::testing::{Caller, Double};
+    ///
+    /// let host = Double::new().caller(Caller { encrypted: true, ..Caller::default() });
+    /// assert!(host.client().encrypted());
+    /// assert_eq!(host.reads(), ["encrypted"]);
+    /// ```
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
+    }
+
     /// Does not grant this directory.
     pub fn without(mut self, directory: &str) -> Self {
         self.without = Some(directory.into());
@@ -119,7 +180,26 @@ impl Double {
 
     /// The lines logged so far.
     pub fn lines(&self) -> Vec<String> {
+        self.seen.lines.borrow().iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// The lines logged so far, each with how much it matters.
+    pub fn log_lines(&self) -> Vec<(Level, String)> {
         self.seen.lines.borrow().clone()
+    }
+
+    /// What was read of the client so far, by the interface's names, each once: the values that
+    /// part the route cache.
+    pub fn reads(&self) -> Vec<&'static str> {
+        self.seen.reads.borrow().clone()
+    }
+
+    fn read<T: Clone>(&self, what: &'static str, value: &T) -> T {
+        let mut reads = self.seen.reads.borrow_mut();
+        if !reads.contains(&what) {
+            reads.push(what);
+        }
+        value.clone()
     }
 }
 
@@ -135,8 +215,8 @@ impl Host for Double {
         Ok(Box::new(self.clone()))
     }
 
-    fn log(&self, _level: Level, message: &str) {
-        self.seen.lines.borrow_mut().push(message.into());
+    fn log(&self, level: Level, message: &str) {
+        self.seen.lines.borrow_mut().push((level, message.into()));
     }
 }
 
@@ -159,46 +239,45 @@ impl Directory for Double {
     }
 }
 
-/// A client of whom little is known: IMAP from 192.0.2.1, in clear text.
 impl Client for Double {
     fn protocol(&self) -> String {
-        "imap".into()
+        self.read("protocol", &self.caller.protocol)
     }
 
     fn listener(&self) -> String {
-        "imap".into()
+        self.read("listener", &self.caller.listener)
     }
 
     fn address(&self) -> IpAddress {
-        IpAddress::Ipv4((192, 0, 2, 1))
+        self.read("client-address", &self.caller.address)
     }
 
     fn encrypted(&self) -> bool {
-        false
+        self.read("encrypted", &self.caller.encrypted)
     }
 
     fn mechanism(&self) -> Option<String> {
-        None
+        self.read("mechanism", &self.caller.mechanism)
     }
 
     fn login_name(&self) -> Option<String> {
-        None
+        self.read("login-name", &self.caller.login_name)
     }
 
     fn authentication_id(&self) -> Option<String> {
-        None
+        self.read("authentication-id", &self.caller.authentication_id)
     }
 
     fn certificate_name(&self) -> Option<String> {
-        None
+        self.read("certificate-name", &self.caller.certificate_name)
     }
 
     fn sender(&self) -> Option<String> {
-        None
+        self.read("sender", &self.caller.sender)
     }
 
     fn now(&self) -> u64 {
-        0
+        self.read("now", &self.caller.now)
     }
 }
 

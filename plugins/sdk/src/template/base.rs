@@ -1,10 +1,12 @@
 use std::str::FromStr;
 
+use serde::de::{Deserialize, Deserializer};
+
 use super::lexer::{Lexer, Token};
 use super::{
     Parameters, Piece, Placeholder, Subject, TemplateError, push_literal, push_text, uses,
 };
-use crate::{AttributeName, Place, Setting, Value};
+use crate::{AttributeName, text};
 
 /// A distinguished name (RFC 4514) with placeholders in the values of its components.
 ///
@@ -53,10 +55,12 @@ impl FromStr for Base {
     }
 }
 
-impl Setting for Base {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let text = place.text("a distinguished name, such as \"ou=people,%s\",", value)?;
-        text.parse().map_or_else(|error| place.problem(format!("{error}")), Some)
+impl<'de> Deserialize<'de> for Base {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const WHAT: &str = "a distinguished name, such as \"ou=people,%s\",";
+        text(deserializer, WHAT, |text| {
+            text.parse().map_err(|error: TemplateError| error.to_string())
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 use std::str::FromStr;
 
+use serde::de::{Deserialize, Deserializer};
+
 use super::lexer::{Lexer, Token};
 use super::{Parameters, Piece, Placeholder, TemplateError, push_literal, push_text, uses};
-use crate::{AttributeName, Place, Setting, Value};
+use crate::{AttributeName, text};
 
 /// How deep filters may be nested; the host's own limit.
 const MAX_DEPTH: usize = 16;
@@ -56,10 +58,12 @@ impl FromStr for Filter {
     }
 }
 
-impl Setting for Filter {
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let text = place.text("a search filter, such as \"mail=%e\",", value)?;
-        text.parse().map_or_else(|error| place.problem(format!("{error}")), Some)
+impl<'de> Deserialize<'de> for Filter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const WHAT: &str = "a search filter, such as \"mail=%e\",";
+        text(deserializer, WHAT, |text| {
+            text.parse().map_err(|error: TemplateError| error.to_string())
+        })
     }
 }
 
