@@ -9,6 +9,7 @@ mod demo;
 mod generation;
 mod logging;
 mod metrics;
+mod plugin;
 mod reload;
 mod route;
 mod run;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Route(arguments) => route::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
+        // With exit codes of its own.
+        Command::Plugin(command) => return plugin::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 mod operating;
 mod outages;
+mod plugin;
 mod proxy_protocol;
 mod sessions;
 
@@ -25,6 +26,7 @@ pub(crate) fn all() -> Vec<Case> {
         limits::CASES,
         operating::CASES,
         control::CASES,
+        plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,
     ]
