@@ -24,6 +24,8 @@ pub(crate) const LOOP: &str = source!("loop.wat");
 pub(crate) const MEMORY_BOMB: &str = source!("memory-bomb.wat");
 /// Traps at each question.
 pub(crate) const TRAP: &str = source!("trap.wat");
+/// Traps when it gets its settings.
+pub(crate) const TRAP_IN_CONFIGURE: &str = source!("trap-in-configure.wat");
 /// Answers what lies at [`ANSWER`].
 const SAYS: &str = source!("answer.wat");
 

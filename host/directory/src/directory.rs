@@ -3,7 +3,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::{
-    BoundQuery, Dn, FaultyDirectory, Finding, LdapDirectory, LdifDirectory, Page, SearchError,
+    BoundQuery, Dn, FaultyDirectory, Finding, LdapDirectory, LdifDirectory, Page, ReplayDirectory,
+    SearchError,
 };
 
 /// A configured directory. Clones are cheap and share connections and entries.
@@ -15,6 +16,8 @@ pub enum Directory {
     Ldif(LdifDirectory),
     /// A double for tests.
     Faulty(FaultyDirectory),
+    /// What another directory once answered.
+    Replay(ReplayDirectory),
 }
 
 impl Directory {
@@ -33,6 +36,7 @@ impl Directory {
             Self::Ldap(directory) => directory.search(query, deadline).await,
             Self::Ldif(directory) => directory.search(query, deadline).await,
             Self::Faulty(directory) => directory.search(query, deadline).await,
+            Self::Replay(directory) => directory.search(query),
         }
     }
 
@@ -42,6 +46,7 @@ impl Directory {
             Self::Ldap(directory) => directory.name(),
             Self::Ldif(directory) => directory.name(),
             Self::Faulty(directory) => directory.directory().name(),
+            Self::Replay(directory) => directory.name(),
         }
     }
 
@@ -51,6 +56,7 @@ impl Directory {
             Self::Ldap(directory) => directory.base_text(),
             Self::Ldif(directory) => directory.base_text(),
             Self::Faulty(directory) => directory.directory().base(),
+            Self::Replay(directory) => directory.base_text(),
         }
     }
 
@@ -60,6 +66,7 @@ impl Directory {
             Self::Ldap(directory) => directory.base(),
             Self::Ldif(directory) => directory.base(),
             Self::Faulty(directory) => directory.directory().base_dn(),
+            Self::Replay(directory) => directory.base(),
         }
     }
 
@@ -69,6 +76,8 @@ impl Directory {
             Self::Ldap(directory) => directory.secret_attributes(),
             Self::Ldif(directory) => directory.secret_attributes(),
             Self::Faulty(directory) => directory.directory().secret_attributes(),
+            // What was secret is not among what was recorded.
+            Self::Replay(_) => &[],
         }
     }
 
@@ -80,6 +89,7 @@ impl Directory {
             Self::Ldap(directory) => directory.probe().await,
             Self::Ldif(directory) => vec![directory.probe()],
             Self::Faulty(directory) => Box::pin(directory.directory().probe()).await,
+            Self::Replay(directory) => vec![directory.probe()],
         }
     }
 }

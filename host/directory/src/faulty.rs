@@ -25,6 +25,21 @@ struct Inner {
 struct Mood {
     error: Option<SearchError>,
     delay: Duration,
+    /// The one search that is affected, counted from one; `None` is every search.
+    only: Option<usize>,
+    /// Searches since the mood began.
+    begun: usize,
+}
+
+impl Mood {
+    /// What the next search meets.
+    fn next(&mut self) -> (Option<SearchError>, Duration) {
+        self.begun = self.begun.saturating_add(1);
+        if self.only.is_some_and(|only| only != self.begun) {
+            return (None, Duration::ZERO);
+        }
+        (self.error.clone(), self.delay)
+    }
 }
 
 impl FaultyDirectory {
@@ -42,6 +57,14 @@ impl FaultyDirectory {
     /// From now on every search takes `delay` longer, or until its deadline.
     pub fn delay(&self, delay: Duration) {
         self.inner.mood.lock().delay = delay;
+    }
+
+    /// Error and delay concern the search alone that is the `number`th from now, counted from one;
+    /// those before it and after it are answered.
+    pub fn only(&self, number: usize) {
+        let mut mood = self.inner.mood.lock();
+        mood.only = Some(number);
+        mood.begun = 0;
     }
 
     /// From now on searches are answered again, at once.
@@ -64,7 +87,7 @@ impl FaultyDirectory {
         deadline: Instant,
     ) -> Result<Page, SearchError> {
         self.inner.searches.fetch_add(1, Ordering::SeqCst);
-        let Mood { error, delay } = self.inner.mood.lock().clone();
+        let (error, delay) = self.inner.mood.lock().next();
         if !delay.is_zero() {
             let until = Instant::now() + delay;
             sleep_until(until.min(deadline)).await;

@@ -19,6 +19,7 @@ mod ldif;
 mod metrics;
 mod page;
 mod query;
+mod replay;
 mod secret;
 
 pub use directory::Directory;
@@ -40,3 +41,4 @@ pub use query::{
     BindError, BoundQuery, MAX_ATTRIBUTES, MAX_DEPTH, MAX_FILTERS, MAX_PARAMETER, MAX_PARAMETERS,
     MAX_TEXT, Part, Problem, Query, Scope,
 };
+pub use replay::{Exchange, ReplayDirectory};

@@ -1,12 +1,16 @@
-//! What the author of a plugin needs: building a component, and saying whether a shipped one is
-//! current.
+//! What the author of a plugin needs: building a component, running cases against it, and saying
+//! whether a shipped one is current.
 //!
 //! - [`toolchain`] finds a compiler that can build for WebAssembly, or says what to install.
 //! - [`build`] makes a component of a plugin's folder; two builds from two folders are equal.
 //! - [`prebuilt`] keeps components beside a record of what they were made from, so that saying
 //!   whether one is older than its sources needs no toolchain.
+//! - [`inspect`] says what a component is without running it.
+//! - [`cases`] asks a component what it must answer, in the engine that serves sessions.
 
 pub mod build;
+pub mod cases;
+pub mod inspect;
 mod package;
 pub mod prebuilt;
 mod sources;

@@ -13,8 +13,20 @@ use crate::bindings::waypost::policy::types as wit;
 use crate::breaker::{BreakerState, Verdict};
 use crate::clock::timed;
 use crate::fault::classify;
-use crate::guest::{Asked, AtTick, Breach, Guest, Meter, Voice, new_store};
+use crate::guest::{Access, Asked, AtTick, Breach, Guest, Meter, Voice, new_store};
+use crate::observation::{Cost, Exchanged, Observation};
 use crate::{Limits, Policy, output};
+
+/// How much of a decision somebody wants to see.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Detail {
+    /// What came of it.
+    Outcome,
+    /// Its searches too.
+    Searches,
+    /// Its log lines too.
+    Everything,
+}
 
 /// What comes back from the plugin: its word, or why there is none.
 type Said = wasmtime::Result<Result<wit::Answer, wit::Failure>>;
@@ -27,20 +39,41 @@ impl Policy {
     ///
     /// A future that is dropped half-way stops the plugin where it is.
     pub async fn decide(&self, lookup: &Lookup, context: &Context, explain: bool) -> Consultation {
-        let consultation = match self.admitted(lookup, context, explain).await {
-            Ok(consultation) => consultation,
-            Err(fault) => Consultation {
-                result: Err(Trouble::Fault(fault)),
-                reads: ContextReads::NONE,
-                degraded: false,
-                searches: Vec::new(),
+        let detail = if explain { Detail::Searches } else { Detail::Outcome };
+        let Observation { mut consultation, exchanges, .. } =
+            self.consult(lookup, context, detail).await;
+        consultation.searches = exchanges.iter().map(Exchanged::search).collect();
+        consultation
+    }
+
+    /// Asks the policy as [`decide`](Self::decide) does, and tells everything that can be seen of
+    /// it: for those who test and record policies.
+    pub async fn observe(&self, lookup: &Lookup, context: &Context) -> Observation {
+        let mut seen = self.consult(lookup, context, Detail::Everything).await;
+        seen.consultation.searches = seen.exchanges.iter().map(Exchanged::search).collect();
+        seen
+    }
+
+    async fn consult(&self, lookup: &Lookup, context: &Context, detail: Detail) -> Observation {
+        let seen = match self.admitted(lookup, context, detail).await {
+            Ok(seen) => seen,
+            Err(fault) => Observation {
+                consultation: Consultation {
+                    result: Err(Trouble::Fault(fault)),
+                    reads: ContextReads::NONE,
+                    degraded: false,
+                    searches: Vec::new(),
+                },
+                exchanges: Vec::new(),
+                lines: Vec::new(),
+                cost: Cost::default(),
             },
         };
-        self.metrics.consulted(&consultation);
-        if let Err(Trouble::Fault(fault)) = &consultation.result {
+        self.metrics.consulted(&seen.consultation);
+        if let Err(Trouble::Fault(fault)) = &seen.consultation.result {
             self.log_fault(fault, lookup);
         }
-        consultation
+        seen
     }
 
     /// Passes the breaker and the queue, then runs the plugin.
@@ -48,8 +81,8 @@ impl Policy {
         &self,
         lookup: &Lookup,
         context: &Context,
-        explain: bool,
-    ) -> Result<Consultation, Fault> {
+        detail: Detail,
+    ) -> Result<Observation, Fault> {
         // A policy that is held back is not queued for, and what has waited in the queue while the
         // breaker opened does not run.
         if self.breaker.state(Instant::now()) == BreakerState::Open {
@@ -61,8 +94,8 @@ impl Policy {
         if pass.is_probe() {
             self.metrics.breaker(BreakerState::HalfOpen);
         }
-        let consultation = self.run(lookup, context, explain).await;
-        let fault = match &consultation.result {
+        let seen = self.run(lookup, context, detail).await;
+        let fault = match &seen.consultation.result {
             Err(Trouble::Fault(fault)) => Some(fault),
             _ => None,
         };
@@ -70,7 +103,7 @@ impl Policy {
         if let Some(state) = change {
             self.breaker_changed(state);
         }
-        Ok(consultation)
+        Ok(seen)
     }
 
     fn log_fault(&self, fault: &Fault, lookup: &Lookup) {
@@ -116,17 +149,20 @@ impl Policy {
         turn.ok().and_then(Result::ok).ok_or(Fault::Saturated)
     }
 
-    async fn run(&self, lookup: &Lookup, context: &Context, explain: bool) -> Consultation {
+    async fn run(&self, lookup: &Lookup, context: &Context, detail: Detail) -> Observation {
         let _clock = self.host.run_clock();
         let started = Instant::now();
         let Limits { cpu, wall, memory, .. } = self.limits;
         let directories = self.directories.clone();
+        let explain = detail >= Detail::Searches;
         let asked = Asked::new(context, directories, &self.limits, started + wall, explain);
+        let voice = Voice::new(self.name.clone(), self.gate.clone());
         let guest = Guest {
-            voice: Voice::new(self.name.clone(), self.gate.clone()),
+            voice: if detail == Detail::Everything { voice.heard() } else { voice },
             meter: Meter::new(cpu, memory, None),
             configuring: false,
             asked: Some(asked),
+            host_calls: 0,
         };
         let mut store = new_store(self.prepared.pre.engine(), guest, AtTick::Yield);
         let (said, busy) = {
@@ -134,14 +170,29 @@ impl Policy {
             timed(timeout(wall, asking)).await
         };
         let result = self.judge(said.ok(), store.data());
-        let asked = store.into_data().asked;
-        let searching = asked.as_ref().map(|asked| asked.access.busy()).unwrap_or_default();
-        self.metrics.took(started.elapsed(), busy.saturating_sub(searching));
-        Consultation {
-            result,
-            reads: asked.as_ref().map_or(ContextReads::NONE, |asked| asked.reads),
-            degraded: asked.as_ref().is_some_and(|asked| asked.access.degraded()),
-            searches: asked.and_then(|asked| asked.explained).unwrap_or_default(),
+        let Guest { mut voice, meter, asked, host_calls, .. } = store.into_data();
+        let access = asked.as_ref().map(|asked| &asked.access);
+        let searching = access.map(Access::busy).unwrap_or_default();
+        let (searches, bytes) = access.map(|a| a.used(&self.limits)).unwrap_or_default();
+        let cost = Cost {
+            time: started.elapsed(),
+            cpu: busy.saturating_sub(searching),
+            memory: meter.used(),
+            searches,
+            bytes,
+            host_calls,
+        };
+        self.metrics.took(cost.time, cost.cpu);
+        Observation {
+            consultation: Consultation {
+                result,
+                reads: asked.as_ref().map_or(ContextReads::NONE, |asked| asked.reads),
+                degraded: access.is_some_and(Access::degraded),
+                searches: Vec::new(),
+            },
+            lines: voice.take_heard(),
+            exchanges: asked.and_then(|asked| asked.explained).unwrap_or_default(),
+            cost,
         }
     }
 

@@ -11,9 +11,10 @@ use std::time::Instant;
 use thiserror::Error;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
-use waypost_model::{Context, ContextReads, Search};
+use waypost_model::{Context, ContextReads};
 
 use crate::bindings::MappingPolicy;
+use crate::observation::Exchanged;
 use crate::settings::GrantedDirectory;
 use crate::{Limits, bindings};
 pub(crate) use directory::Access;
@@ -34,6 +35,8 @@ pub(crate) struct Guest {
     pub(crate) configuring: bool,
     /// The question, where there is one.
     pub(crate) asked: Option<Asked>,
+    /// How often the guest called the host.
+    pub(crate) host_calls: u32,
 }
 
 /// A decision under way.
@@ -41,8 +44,8 @@ pub(crate) struct Asked {
     pub(crate) context: Context,
     pub(crate) reads: ContextReads,
     pub(crate) access: Access,
-    /// What `waypost route` shows; `None` where nobody wants to see it.
-    pub(crate) explained: Option<Vec<Search>>,
+    /// The searches; `None` where nobody wants to see them.
+    pub(crate) explained: Option<Vec<Exchanged>>,
 }
 
 impl Asked {
@@ -77,6 +80,7 @@ impl Breach {
 impl Guest {
     /// The decision under way, for a function that `configure` must not call.
     pub(crate) fn asked(&mut self, function: &str) -> wasmtime::Result<&mut Asked> {
+        self.host_calls = self.host_calls.saturating_add(1);
         match &mut self.asked {
             Some(asked) if !self.configuring => Ok(asked),
             _ => Err(Breach::error(format!("configure called {function}; it may call log only"))),

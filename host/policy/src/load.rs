@@ -164,6 +164,7 @@ fn try_out(
         meter: Meter::new(cpu, memory, Some(Instant::now() + wall)),
         configuring: true,
         asked: None,
+        host_calls: 0,
     };
     let mut store = new_store(pre.engine(), guest, AtTick::GoOn);
     match at_once(pre.instantiate_async(&mut store)) {

@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Have the process that serves load its configuration anew: all of it, or nothing and the
     /// reason.
     Reload(ControlArgs),
+    /// Build, look at and test a plugin: what decides where users go.
+    #[command(subcommand, after_help = PLUGIN_CODES)]
+    Plugin(PluginCommand),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +41,93 @@ pub(crate) struct ConfigArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/waypost/waypost.toml")]
     pub(crate) config: PathBuf,
+}
+
+/// What `waypost plugin` tells by its exit code.
+const PLUGIN_CODES: &str = "Exit codes:
+   0  all is well
+   1  a case failed
+   2  the command line is wrong
+  10  a file cannot be read
+  11  the component is larger than any
+  12  the component is not the one that was pinned
+  13  this is no component
+  14  this is a core module, not a component
+  15  the component does not compile
+  16  the component does not fit the policy interface of this version
+  17  the plugin refuses its settings
+  18  the plugin failed in configure
+  19  no instance of the plugin can be made within its limits
+  20  the cases cannot be read
+  21  this machine cannot run policies
+  22  no compiler for this plugin is installed
+  23  the plugin does not build";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Make a component of the plugin in a folder.
+    Build(PluginBuildArgs),
+    /// Say what stands against serving with a component.
+    Check(PluginCheckArgs),
+    /// Show what a component imports and exports, and what it wants.
+    Inspect(PluginInspectArgs),
+    /// Run cases against a component, in the engine that serves sessions.
+    Test(PluginTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginBuildArgs {
+    /// The plugin's folder, with its Cargo.toml.
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Where the component goes, instead of target/NAME.wasm in the folder.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginCheckArgs {
+    /// The component: a file, or one that comes with Waypost as builtin:NAME.
+    pub(crate) component: String,
+    /// The SHA-256 that it must have, in hexadecimal.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) sha256: Option<String>,
+    /// Its settings, in TOML: what stands in [policy.NAME.settings]. Without, none are given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginInspectArgs {
+    /// The component.
+    pub(crate) component: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginTestArgs {
+    /// The files of cases.
+    #[arg(required = true)]
+    pub(crate) cases: Vec<PathBuf>,
+    /// The component, instead of the one that the cases name.
+    #[arg(long, value_name = "COMPONENT")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// Run only the cases with this in their name.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) filter: String,
+    /// For people, for CI, or for programs.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Where the report goes, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Text,
+    Junit,
+    Json,
 }
 
 /// How a command reaches the process that serves.

@@ -11,6 +11,7 @@ mod generation;
 mod logging;
 mod mail;
 mod metrics;
+mod plugin;
 mod reload;
 mod route;
 mod run;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
         Command::Route(arguments) => route::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
+        // With exit codes of its own.
+        Command::Plugin(command) => return plugin::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

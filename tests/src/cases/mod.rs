@@ -9,6 +9,7 @@ mod limits;
 mod mail;
 mod operating;
 mod outages;
+mod plugin;
 mod proxy_protocol;
 mod sessions;
 
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Case> {
         limits::CASES,
         operating::CASES,
         control::CASES,
+        plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,
         mail::delivery::CASES,

@@ -6,7 +6,8 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 use waypost_directory::{
-    Directory, FaultyDirectory, LdifDirectory, LdifSettings, LdifSource, Metrics, SearchError,
+    Directory, Exchange, FaultyDirectory, LdifDirectory, LdifSettings, LdifSource, Metrics,
+    ReplayDirectory, SearchError,
 };
 
 use crate::support::{Ask, BASE, PEOPLE, ldif, look_up};
@@ -49,4 +50,51 @@ async fn searches_are_counted() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+}
+
+#[tokio::test]
+async fn one_search_of_several_fails() {
+    let faults = FaultyDirectory::new(ldif(PEOPLE));
+    let directory = Directory::Faulty(faults.clone());
+    look_up(&directory).await.unwrap();
+    faults.fail(SearchError::Timeout);
+    faults.only(2);
+    assert!(look_up(&directory).await.is_ok());
+    assert_eq!(look_up(&directory).await, Err(SearchError::Timeout));
+    assert!(look_up(&directory).await.is_ok());
+    faults.heal();
+    faults.fail(SearchError::TooLarge);
+    assert_eq!(look_up(&directory).await, Err(SearchError::TooLarge), "every search again");
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_answered_once() {
+    let recorded = ldif(PEOPLE);
+    let (filter, parameters) = ("(mail={0})", &[&b"bert@example.test"[..]][..]);
+    let query = Ask { filter, parameters, attributes: &["uid"], ..Ask::default() }.bind(&recorded);
+    let answer = look_up(&recorded).await;
+    let replay = ReplayDirectory::new("main", BASE).unwrap();
+    let directory = Directory::Replay(replay.clone());
+    assert_eq!((&**directory.name(), directory.base()), ("main", BASE));
+    let exchange = Exchange::new(&query, answer.clone());
+    let timeout = Exchange { answer: Err(SearchError::Timeout), ..exchange.clone() };
+    replay.load(vec![exchange.clone(), timeout]);
+    assert_eq!(look_up(&directory).await, answer);
+    assert_eq!(replay.left().len(), 1);
+    assert_eq!(look_up(&directory).await, Err(SearchError::Timeout));
+    assert!(replay.left().is_empty() && replay.unrecorded().is_empty());
+    assert!(matches!(look_up(&directory).await, Err(SearchError::Other(_))), "once each");
+    let [unrecorded] = &replay.unrecorded()[..] else { panic!("{:?}", replay.unrecorded()) };
+    assert!(unrecorded.contains(&query.filter_string()), "{unrecorded}");
+    // Everything that was asked counts.
+    for other in [
+        Exchange { size_limit: exchange.size_limit + 1, ..exchange.clone() },
+        Exchange { attributes: vec!["cn".into()], ..exchange.clone() },
+        Exchange { base: "dc=other".into(), ..exchange.clone() },
+    ] {
+        replay.load(vec![other]);
+        assert!(matches!(look_up(&directory).await, Err(SearchError::Other(_))));
+        assert_eq!(replay.left().len(), 1);
+    }
+    assert!(ReplayDirectory::new("main", "no name").is_err());
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 use wasmtime::component::Resource;
-use waypost_directory::{BoundQuery, Entry, Page, Query, Scope, SearchError};
-use waypost_model::Search;
+use waypost_directory::{BoundQuery, Entry, Exchange, Page, Query, Scope, SearchError};
 
 use super::{Asked, Breach, Guest};
 use crate::Limits;
 use crate::bindings::Connector;
 use crate::bindings::waypost::policy::directory as wit;
 use crate::clock::timed;
+use crate::observation::Exchanged;
 use crate::settings::GrantedDirectory;
 use crate::text::tame;
 
@@ -61,6 +61,12 @@ impl Access {
         self.degraded
     }
 
+    /// How many searches were made, and how many octets they brought, of what `limits` allow.
+    pub(crate) fn used(&self, limits: &Limits) -> (u32, usize) {
+        let searches = limits.searches.saturating_sub(self.searches_left);
+        (searches, limits.bytes.saturating_sub(self.bytes_left))
+    }
+
     /// How long searches kept this thread busy.
     pub(crate) fn busy(&self) -> Duration {
         self.busy
@@ -87,15 +93,12 @@ impl Access {
         Ok(())
     }
 
-    /// Charges a page, notes its entries and hands it over.
-    fn admit(&mut self, place: u32, page: Page) -> Result<wit::Page, wit::Error> {
+    /// Charges a page and notes its entries.
+    fn charge(&mut self, place: u32, page: Page) -> Result<Page, SearchError> {
         let size = page.entries.iter().map(size).fold(0, usize::saturating_add);
-        self.bytes_left = self.bytes_left.checked_sub(size).ok_or(wit::Error::TooLarge)?;
+        self.bytes_left = self.bytes_left.checked_sub(size).ok_or(SearchError::TooLarge)?;
         self.found.extend(page.entries.iter().map(|entry| (place, Arc::from(&*entry.dn))));
-        Ok(wit::Page {
-            entries: page.entries.into_iter().map(convert).collect(),
-            complete: page.complete,
-        })
+        Ok(page)
     }
 
     /// The error as the plugin gets it. An answer that was made without the directory is not for
@@ -163,12 +166,13 @@ impl wit::HostConnector for Guest {
             }
             Err(reason) => Err(SearchError::BadRequest(reason)),
         };
-        asked.explain_end(&found, started);
-
         let outcome = outcome(&found);
-        let page = found
-            .map_err(|error| asked.access.refuse(error))
-            .and_then(|page| asked.access.admit(connector.rep(), page));
+        let found = found.and_then(|page| asked.access.charge(connector.rep(), page));
+        asked.explain_end(&found, started);
+        let page = match found {
+            Ok(page) => Ok(convert_page(page)),
+            Err(error) => Err(asked.access.refuse(error)),
+        };
         self.voice.metrics().searched(granted.directory.name(), outcome);
         // What the guest sees next of the clock passed while it waited.
         self.meter.excuse();
@@ -190,13 +194,23 @@ impl Asked {
         bound: Option<&BoundQuery>,
     ) {
         let Some(explained) = &mut self.explained else { return };
-        // What cannot be bound is shown as the plugin gave it.
-        let as_given = |text: &str| tame(text.to_owned(), SHOWN);
-        explained.push(Search {
+        let cut_off = Err(SearchError::Timeout);
+        let exchange = match bound {
+            Some(bound) => Exchange::new(bound, cut_off),
+            // What cannot be bound is shown as the plugin gave it.
+            None => Exchange {
+                base: tame(query.base.clone(), SHOWN),
+                scope: scope(query.scope),
+                filter: tame(query.filter.clone(), SHOWN),
+                attributes: query.attributes.clone(),
+                size_limit: query.size_limit,
+                answer: cut_off,
+            },
+        };
+        explained.push(Exchanged {
             directory: granted.directory.name().clone(),
-            base: bound.map_or_else(|| as_given(&query.base), BoundQuery::base_string),
-            filter: bound.map_or_else(|| as_given(&query.filter), BoundQuery::filter_string),
-            result: Err("the decision ended before the search did".into()),
+            exchange,
+            is_cut_off: true,
             took: Duration::ZERO,
         });
     }
@@ -205,23 +219,24 @@ impl Asked {
     fn explain_end(&mut self, found: &Result<Page, SearchError>, started: Instant) {
         let Some(search) = self.explained.as_mut().and_then(|all| all.last_mut()) else { return };
         search.took = started.elapsed();
-        search.result = match found {
-            Ok(page) => Ok(page.entries.len()),
-            Err(error) => Err(error.to_string()),
-        };
+        search.is_cut_off = false;
+        search.exchange.answer = found.clone();
+    }
+}
+
+fn scope(scope: wit::Scope) -> Scope {
+    match scope {
+        wit::Scope::Base => Scope::Base,
+        wit::Scope::OneLevel => Scope::OneLevel,
+        wit::Scope::Subtree => Scope::Subtree,
     }
 }
 
 /// Parses, binds and checks a query against the grant.
 fn bind(granted: &GrantedDirectory, query: &wit::Query) -> Result<BoundQuery, String> {
-    let scope = match query.scope {
-        wit::Scope::Base => Scope::Base,
-        wit::Scope::OneLevel => Scope::OneLevel,
-        wit::Scope::Subtree => Scope::Subtree,
-    };
     let query = Query {
         base: &query.base,
-        scope,
+        scope: scope(query.scope),
         filter: &query.filter,
         parameters: &query.parameters,
         attributes: &query.attributes,
@@ -266,6 +281,11 @@ fn size(entry: &Entry) -> usize {
         values.iter().fold(name.len(), |size, value| size.saturating_add(value.len()))
     };
     entry.attributes.iter().map(attribute).fold(entry.dn.len(), usize::saturating_add)
+}
+
+fn convert_page(page: Page) -> wit::Page {
+    let entries = page.entries.into_iter().map(convert).collect();
+    wit::Page { entries, complete: page.complete }
 }
 
 fn convert(entry: Entry) -> wit::Entry {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Guest;
 use crate::bindings::waypost::policy::log::{Host, Level};
 use crate::metrics::PolicyMetrics;
+use crate::observation::{LineLevel, LogLine};
 use crate::rate::Rate;
 use crate::text::tame;
 
@@ -24,6 +25,8 @@ pub(crate) struct Voice {
     gate: Arc<LogGate>,
     lines: u32,
     dropped: u64,
+    /// The lines, where somebody wants to see them all.
+    heard: Option<Vec<LogLine>>,
 }
 
 /// What the decisions of one policy share of the log.
@@ -41,7 +44,18 @@ impl LogGate {
 
 impl Voice {
     pub(crate) fn new(policy: Arc<str>, gate: Arc<LogGate>) -> Self {
-        Self { policy, gate, lines: 0, dropped: 0 }
+        Self { policy, gate, lines: 0, dropped: 0, heard: None }
+    }
+
+    /// The same, for somebody who wants to see all lines.
+    pub(crate) fn heard(mut self) -> Self {
+        self.heard = Some(Vec::new());
+        self
+    }
+
+    /// The lines so far, where they were to be seen.
+    pub(crate) fn take_heard(&mut self) -> Vec<LogLine> {
+        self.heard.take().unwrap_or_default()
     }
 
     /// The policy's metrics, which go where its words go.
@@ -50,7 +64,7 @@ impl Voice {
     }
 
     fn write(&mut self, level: Level, message: String) {
-        if !enabled(level) {
+        if !enabled(level) && self.heard.is_none() {
             return;
         }
         self.lines = self.lines.saturating_add(1);
@@ -58,13 +72,19 @@ impl Voice {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
+        let message = tame(message, LINE);
+        if let Some(heard) = &mut self.heard {
+            heard.push(LogLine { level: level.into(), message: message.clone() });
+            if !enabled(level) {
+                return;
+            }
+        }
         let Some(dropped_before) = self.gate.rate.pass(Instant::now()) else {
             self.gate.metrics.log_lines_dropped(1);
             return;
         };
         self.note_dropped(dropped_before, "too many in a short time");
         let policy: &str = &self.policy;
-        let message = tame(message, LINE);
         match level {
             Level::Debug => tracing::debug!(target: "waypost::plugin", policy, "{message}"),
             Level::Info => tracing::info!(target: "waypost::plugin", policy, "{message}"),
@@ -95,6 +115,17 @@ impl Drop for Voice {
     }
 }
 
+impl From<Level> for LineLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+        }
+    }
+}
+
 /// Asked before any work, since most lines are for levels that nobody has switched on.
 fn enabled(level: Level) -> bool {
     match level {
@@ -107,6 +138,7 @@ fn enabled(level: Level) -> bool {
 
 impl Host for Guest {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.host_calls = self.host_calls.saturating_add(1);
         self.voice.write(level, message);
         Ok(())
     }

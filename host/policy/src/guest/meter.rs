@@ -14,6 +14,8 @@ pub(crate) struct Meter {
     /// The next tick did not pass in the guest's own code.
     excused: bool,
     bytes: usize,
+    /// What it has of them.
+    used: usize,
     /// What the last granted growth added, in case it fails.
     granted: usize,
     stopped: Option<Stop>,
@@ -39,6 +41,7 @@ impl Meter {
             ends,
             excused: false,
             bytes: memory,
+            used: 0,
             granted: 0,
             stopped: None,
             refused_growth: false,
@@ -81,6 +84,11 @@ impl Meter {
         self.stopped
     }
 
+    /// How many bytes of memories and tables the guest has. They never shrink.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Whether the guest wanted more memory than it may have.
     pub(crate) fn refused_growth(&self) -> bool {
         self.refused_growth
@@ -98,6 +106,7 @@ impl Meter {
         match self.bytes.checked_sub(wanted) {
             Some(left) if possible => {
                 self.bytes = left;
+                self.used = self.used.saturating_add(wanted);
                 self.granted = wanted;
                 true
             }
@@ -109,7 +118,9 @@ impl Meter {
     }
 
     fn growth_failed(&mut self) {
-        self.bytes = self.bytes.saturating_add(std::mem::take(&mut self.granted));
+        let granted = std::mem::take(&mut self.granted);
+        self.bytes = self.bytes.saturating_add(granted);
+        self.used = self.used.saturating_sub(granted);
     }
 }
 
@@ -207,6 +218,8 @@ mod tests {
         assert!(meter.memory_growing(0, MIB, None).unwrap());
         meter.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
         assert!(meter.memory_growing(0, MIB, None).unwrap());
+        assert_eq!(meter.used(), MIB);
         assert!(!meter.memory_growing(0, 1, Some(0)).unwrap());
+        assert_eq!(meter.used(), MIB);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn run(
 ) -> Result<Configured, LoadError> {
     let ends = Instant::now() + limits.configure_wall;
     let meter = Meter::new(limits.configure_cpu, limits.memory, Some(ends));
-    let guest = Guest { voice, meter, configuring: true, asked: None };
+    let guest = Guest { voice, meter, configuring: true, asked: None, host_calls: 0 };
     let mut store = new_store(pre.engine(), guest, AtTick::GoOn);
     let run = async |store: &mut Store<Guest>| {
         let instance = pre.instance_pre().instantiate_async(&mut *store).await?;

@@ -1,0 +1,36 @@
+//! `waypost plugin build`.
+
+use std::path::PathBuf;
+
+use waypost_harness::build::build;
+use waypost_harness::inspect::Inspection;
+use waypost_harness::toolchain::Toolchain;
+
+use super::problem::{Code, Problem};
+use crate::cli::PluginBuildArgs;
+
+/// Builds the plugin and says where the component is.
+pub(super) fn run(arguments: &PluginBuildArgs) -> Result<(), Problem> {
+    let component = build(&arguments.folder, &Toolchain::detect()?)?;
+    let path = match &arguments.output {
+        Some(path) => path.clone(),
+        None => usual_output(arguments)?,
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Problem::file(folder, &error))?;
+    }
+    std::fs::write(&path, &component).map_err(|error| Problem::file(&path, &error))?;
+    let inspection = Inspection::of(&component).map_err(|error| Problem::inspect(&path, &error))?;
+    println!("{}\n{inspection}", path.display());
+    Ok(())
+}
+
+/// `target/NAME.wasm` in the plugin's folder, NAME being the folder's own.
+fn usual_output(arguments: &PluginBuildArgs) -> Result<PathBuf, Problem> {
+    let folder = &arguments.folder;
+    let whole = folder.canonicalize().map_err(|error| Problem::file(folder, &error))?;
+    let name = whole.file_name().ok_or_else(|| {
+        Problem::new(Code::Unreadable, "the folder has no name; say --output FILE")
+    })?;
+    Ok(folder.join("target").join(name).with_extension("wasm"))
+}
