@@ -225,6 +225,15 @@ impl MailCluster {
         });
     }
 
+    /// What everybody has logged.
+    pub fn logs(&self) -> String {
+        let back_ends = self.back_ends.iter().map(|back_end| match back_end {
+            BackEnd::Postfix(postfix) => postfix.log(),
+            BackEnd::Dovecot(dovecot) => dovecot.log(),
+        });
+        std::iter::once(self.waypost.log()).chain(back_ends).collect::<Vec<_>>().join("\n")
+    }
+
     /// What `waypost spool` says. A cluster without spool keeps nothing.
     pub fn spool(&self, arguments: &[&str]) -> String {
         spool(&self.waypost.configuration(), arguments)

@@ -35,6 +35,8 @@ pub(crate) struct Told {
     pub refused: BTreeMap<String, String>,
     /// The reply to the message; none where it was not sent or the connection was lost.
     pub answer: Option<String>,
+    /// How the connection was lost, where it was.
+    pub lost: Option<String>,
 }
 
 impl<'a> Envelope<'a> {
@@ -93,15 +95,15 @@ pub(crate) fn smtplib(envelope: &Envelope<'_>) -> Told {
         context = ssl.create_default_context(cafile=ca) if ca else None\n\
         try:\n    \
             if tls == 'Implicit':\n        \
-                c = noting(smtplib.SMTP_SSL)(host, int(port), timeout=60, context=context)\n    \
+                c = noting(smtplib.SMTP_SSL)(host, int(port), timeout=115, context=context)\n    \
             else:\n        \
-                c = noting(smtplib.SMTP)(host, int(port), timeout=60)\n    \
+                c = noting(smtplib.SMTP)(host, int(port), timeout=115)\n    \
             if tls == 'Start': c.starttls(context=context)\n    \
             if user: c.login(user, password)\n    \
             c.sendmail(sender, sys.argv[9:], open(file, 'rb').read())\n    \
             c.quit()\n\
         except (smtplib.SMTPException, OSError) as e:\n    \
-            print('lost', e)\n";
+            print('lost', repr(e), sep='\\t')\n";
     let file = envelope.file();
     let (tls, ca) = match envelope.tls {
         Some((tls, ca)) => (format!("{tls:?}"), ca.display().to_string()),
@@ -121,6 +123,7 @@ pub(crate) fn smtplib(envelope: &Envelope<'_>) -> Told {
         match fields[..] {
             // -1 is smtplib's word for a connection that was lost.
             ["answer", "-1", _] => {}
+            ["lost", why] => told.lost = Some(why.to_owned()),
             ["answer", code, text] => told.answer = Some(format!("{code} {text}")),
             ["refused", address, code, text] => {
                 told.refused.insert(address.to_owned(), format!("{code} {text}"));
@@ -185,7 +188,7 @@ pub(crate) fn msmtp(envelope: &Envelope<'_>) -> Result<(), String> {
     command.args(["-c", "exec msmtp \"$@\" < \"$0\""]).arg(file.path());
     command.arg("--file=/dev/null").arg(format!("--host={}", host(envelope)));
     command.arg(format!("--port={}", envelope.server.port()));
-    command.arg(format!("--from={}", envelope.sender)).arg("--timeout=60");
+    command.arg(format!("--from={}", envelope.sender)).arg("--timeout=115");
     if let Some((tls, ca)) = envelope.tls {
         let start = if tls == Tls::Implicit { "off" } else { "on" };
         command.arg("--tls=on").arg(format!("--tls-starttls={start}"));

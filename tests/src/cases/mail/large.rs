@@ -45,7 +45,7 @@ fn grows_not(back_ends: u8) {
             // It ends with what this closure owns, however that ends.
             let over = over;
             let told = senders::smtplib(&Envelope::new(server, SENDER, &users, &text));
-            assert!(told.is_taken(), "{told:?}");
+            assert!(told.is_taken(), "{told:?}\n{}", cluster.logs());
             drop(over);
             watch.join().unwrap()
         });
