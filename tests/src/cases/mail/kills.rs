@@ -132,8 +132,9 @@ fn in_the_middle() {
     // No dot had been sent to anybody.
     recover(&mut cluster, &mut queued, 1..=1);
 
-    let mut queued = Queued::new("stalled-body", &users);
-    cluster.way.as_ref().unwrap().set(Fault::StallAfter(500));
+    let text = message("stalled-body") + &"0123456789\r\n".repeat(1000);
+    let mut queued = Queued::with_text("stalled-body", text, &users);
+    cluster.way.as_ref().unwrap().set(Fault::StallAfter(5000));
     thread::scope(|scope| {
         let attempt = scope.spawn(|| queued.attempt(&cluster));
         wait_for("the others to have it", Duration::from_secs(20), || {
