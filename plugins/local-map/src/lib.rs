@@ -1,8 +1,8 @@
-//! A policy by a list: addresses and regular expressions in a file say where a mailbox lives.
+//! A policy by a list: addresses and regular expressions say where a mailbox lives.
 //!
 //! | setting | default | meaning |
 //! | --- | --- | --- |
-//! | `map` | required | the list, as text; from a file with `files = { map = "users.map" }` in the policy's table |
+//! | `map` | required | the list, as text |
 //! | `no-entry` | `"refuse"` | what an address that is not in it means: `"refuse"` or `"pass"` |
 //! | `recipient-delimiter` | `"+"` | the character at which a tag starts; `""`: none does |
 //! | `case-sensitive` | `false` | whether `User` and `user` are two mailboxes |
