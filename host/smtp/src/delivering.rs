@@ -455,30 +455,31 @@ impl Delivering {
 
     /// Looks at the clock: what is overdue, and when to look again.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        loop {
-            let now = Instant::now();
-            let by_machine = self.delivery.deadline().map(Instant::from_std);
-            if by_machine.is_some_and(|at| now >= at) {
-                return Poll::Ready(Happened::Event(Event::Tick));
-            }
-            if self.receiving.is_some() && !self.may_receive() {
-                // A client that is held up is not to blame for its silence.
-                self.receiving = Some(now);
-            }
-            let by_client = self.receiving.map(|since| since + self.setting.settings.data_timeout);
-            if by_client.is_some_and(|at| now >= at) {
-                return Poll::Ready(Happened::Lost(Lost::Timeout));
-            }
-            let patience = self.setting.settings.stall_timeout;
-            let stalls = self.transfers.iter().flatten().filter_map(|it| it.deadline(patience));
-            let next = stalls.chain(by_machine).chain(by_client).min();
-            let next = next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT);
-            std::task::ready!(self.timer.poll(cx, next));
-            // A transfer that has stalled says so itself.
-            if let Poll::Ready(happened) = self.poll_transfers(cx) {
-                return Poll::Ready(happened);
-            }
+        let now = Instant::now();
+        let by_machine = self.delivery.deadline().map(Instant::from_std);
+        if by_machine.is_some_and(|at| now >= at) {
+            return Poll::Ready(Happened::Event(Event::Tick));
         }
+        if self.receiving.is_some() && !self.may_receive() {
+            // A client that is held up is not to blame for its silence.
+            self.receiving = Some(now);
+        }
+        let by_client = self.receiving.map(|since| since + self.setting.settings.data_timeout);
+        if by_client.is_some_and(|at| now >= at) {
+            return Poll::Ready(Happened::Lost(Lost::Timeout));
+        }
+        let patience = self.setting.settings.stall_timeout;
+        let stalls = self.transfers.iter().flatten().filter_map(|it| it.deadline(patience));
+        let next = stalls.chain(by_machine).chain(by_client).min();
+        let next = next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT);
+        std::task::ready!(self.timer.poll(cx, next));
+        // A transfer that has stalled says so itself.
+        if let Poll::Ready(happened) = self.poll_transfers(cx) {
+            return Poll::Ready(happened);
+        }
+        // One that has taken something has made room: the client is to be looked at again.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn transfer(&mut self, number: usize) -> Option<&mut Transfer> {
