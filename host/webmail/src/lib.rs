@@ -1,0 +1,1 @@
+//! The reverse proxy that keeps a browser on the back end of its user.
