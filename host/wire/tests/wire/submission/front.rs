@@ -1,96 +1,16 @@
 //! Submission as a mail client meets it: whole sessions up to the hand-over, however they are cut.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests may")]
 
-mod replay;
-
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use replay::{Player, replay};
 use waypost_model::Encryption;
-use waypost_wire::login::{
-    Accepted, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings, Mechanism,
-    Rejection, SaslResponse,
-};
+use waypost_wire::login::{Answer, Bye, CloseReason, FrontAction, FrontSettings, Rejection};
 use waypost_wire::smtp::submission::Front;
 
-/// What the driver does when the front asks for a decision.
-#[derive(Clone, Debug)]
-enum Decide {
-    Accept(&'static str),
-    Answer(Answer),
-    Challenge(&'static [u8]),
-}
+use crate::login::base64;
+use crate::login::front::{self as login, Decide};
 
 const ACCEPT: Decide = Decide::Accept("Authentication successful");
 const REJECT: Decide = Decide::Answer(Answer::Rejected);
-
-struct Driver {
-    front: Front,
-    decisions: VecDeque<Decide>,
-    closed: bool,
-}
-
-impl Player for Driver {
-    fn step(&mut self, unread: &[u8], record: &mut Vec<u8>) -> (usize, bool) {
-        if self.closed {
-            return (0, false);
-        }
-        let advance = self.front.advance(unread, record);
-        assert!(advance.consumed <= unread.len());
-        match advance.action {
-            FrontAction::Read => return (advance.consumed, false),
-            FrontAction::StartTls => {
-                record.extend_from_slice(b"[tls]\r\n");
-                self.front.tls_started();
-            }
-            FrontAction::Login(credential) => {
-                record.extend_from_slice(described(&credential).as_bytes());
-                self.decide(record);
-            }
-            FrontAction::Response(SaslResponse::Data(data)) => {
-                let data = String::from_utf8_lossy(data.expose());
-                record.extend_from_slice(format!("[response {data}]\r\n").as_bytes());
-                self.decide(record);
-            }
-            FrontAction::Response(SaslResponse::Cancel) => {
-                record.extend_from_slice(b"[response cancelled]\r\n");
-                self.decide(record);
-            }
-            FrontAction::Close(reason) => {
-                record.extend_from_slice(format!("[close {}]\r\n", reason.as_str()).as_bytes());
-                self.closed = true;
-            }
-        }
-        (advance.consumed, true)
-    }
-}
-
-impl Driver {
-    fn decide(&mut self, record: &mut Vec<u8>) {
-        match self.decisions.pop_front().unwrap() {
-            Decide::Accept(text) => {
-                let accepted = Accepted { text: text.into(), ..Accepted::default() };
-                self.front.accept(&accepted, record);
-            }
-            Decide::Answer(answer) => self.front.answer(&answer, record),
-            Decide::Challenge(data) => self.front.challenge(data, record),
-        }
-    }
-}
-
-fn described(credential: &Credential) -> String {
-    let mechanism = credential.mechanism().map_or("none", Mechanism::as_str);
-    let by = credential.authentication_id().map(|id| format!(" by {id}")).unwrap_or_default();
-    let secret = match credential {
-        Credential::Password { password, .. } => password.expose(),
-        Credential::Token { initial_response, .. } => initial_response.expose(),
-    };
-    let secret = String::from_utf8_lossy(secret);
-    format!("[login {mechanism} {}{by}: {secret}]\r\n", credential.name())
-}
 
 fn settings() -> FrontSettings {
     FrontSettings {
@@ -107,18 +27,9 @@ fn starttls() -> FrontSettings {
 
 #[track_caller]
 fn session(settings: FrontSettings, decisions: &[Decide], segments: &[&str], expected: &str) {
-    let segments: Vec<&[u8]> = segments.iter().map(|segment| segment.as_bytes()).collect();
     let settings = Arc::new(settings);
-    let record = replay(&segments, || Driver {
-        front: Front::new(settings.clone()),
-        decisions: decisions.to_vec().into(),
-        closed: false,
-    });
-    assert_eq!(record, expected);
-}
-
-fn base64(message: &[u8]) -> String {
-    STANDARD.encode(message)
+    let front = || waypost_wire::Front::Submission(Front::new(settings.clone()));
+    login::session(front, decisions, segments, expected);
 }
 
 /// What EHLO answers over TLS.

@@ -1,6 +1,6 @@
 //! Whole sessions.
 
-use crate::transcript::{EHLO, full, greeted, session, smtp};
+use super::transcript::{EHLO, full, greeted, session, smtp};
 
 #[test]
 fn one_message_for_one_recipient() {

@@ -1,106 +1,22 @@
 //! Submission as a back end meets it: whole logins, however the replies are cut.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests may")]
 
-mod replay;
-
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use replay::{Player, replay};
 use waypost_model::{Encryption, Secret};
 use waypost_wire::login::{
     BackAction, BackFailure, BackSettings, ClientIdentity, Credential, Mechanism, SaslResponse,
 };
 use waypost_wire::smtp::submission::Back;
 
-#[derive(Clone)]
-struct Login {
-    credential: Credential,
-    identity: Option<&'static str>,
-}
-
-struct Driver {
-    back: Back,
-    login: Login,
-    responses: VecDeque<SaslResponse>,
-    over: bool,
-}
-
-impl Player for Driver {
-    fn step(&mut self, unread: &[u8], record: &mut Vec<u8>) -> (usize, bool) {
-        if self.over {
-            return (0, false);
-        }
-        let advance = self.back.advance(unread, record);
-        assert!(advance.consumed <= unread.len());
-        let note = match advance.action {
-            BackAction::Read => return (advance.consumed, false),
-            BackAction::StartTls => {
-                self.back.tls_started();
-                "[tls]".to_owned()
-            }
-            BackAction::Ready => {
-                record.extend_from_slice(b"[ready]\r\n");
-                let Login { credential, identity } = &self.login;
-                match self.back.login(credential, *identity, record) {
-                    Ok(()) => return (advance.consumed, true),
-                    Err(failure) => self.end(format!("[failed {failure}]")),
-                }
-            }
-            BackAction::Challenge(data) => {
-                let data = String::from_utf8(data).unwrap();
-                record.extend_from_slice(format!("[challenge {data}]\r\n").as_bytes());
-                self.back.respond(&self.responses.pop_front().unwrap(), record);
-                return (advance.consumed, true);
-            }
-            BackAction::Accepted(accepted) => {
-                assert!(accepted.untagged.is_empty() && accepted.capabilities.is_none());
-                self.end(format!("[accepted {}]", accepted.text))
-            }
-            BackAction::Rejected(rejection) => {
-                let code = rejection.code.as_deref().unwrap_or("-");
-                self.end(format!("[rejected {code} {}]", rejection.text))
-            }
-            BackAction::Failed(failure) => self.end(format!("[failed {failure}]")),
-        };
-        record.extend_from_slice(note.as_bytes());
-        record.extend_from_slice(b"\r\n");
-        (advance.consumed, true)
-    }
-}
-
-impl Driver {
-    fn end(&mut self, note: String) -> String {
-        self.over = true;
-        note
-    }
-}
+use crate::login::back::{self, Login, login, token};
+use crate::login::base64;
 
 fn ann() -> Credential {
     password(None, "secret")
 }
 
 fn password(by: Option<&str>, password: &str) -> Credential {
-    Credential::Password {
-        mechanism: Some(Mechanism::Login),
-        authentication_id: by.unwrap_or("ann").into(),
-        authorisation_id: by.map(|_| "ann".into()),
-        password: Secret::from(password),
-    }
-}
-
-fn token() -> Credential {
-    Credential::Token {
-        mechanism: Mechanism::XOauth2,
-        user: "ann".into(),
-        initial_response: Secret::from("user=ann\x01auth=Bearer x\x01\x01"),
-    }
-}
-
-fn login(credential: Credential) -> Login {
-    Login { credential, identity: None }
+    back::password(Some(Mechanism::Login), by, password)
 }
 
 fn settings(encryption: Encryption) -> BackSettings {
@@ -139,18 +55,8 @@ fn relayed(
     replies: &[&str],
     expected: &str,
 ) {
-    let segments: Vec<&[u8]> = replies.iter().map(|reply| reply.as_bytes()).collect();
-    let record = replay(&segments, || Driver {
-        back: Back::new(settings.clone()),
-        login: login.clone(),
-        responses: responses.to_vec().into(),
-        over: false,
-    });
-    assert_eq!(record, expected);
-}
-
-fn base64(message: &str) -> String {
-    STANDARD.encode(message)
+    let back = || waypost_wire::Back::Submission(Back::new(settings.clone()));
+    back::relayed(back, login, responses, replies, expected);
 }
 
 const GREETING: &str = "220 mx ESMTP\r\n";

@@ -4,7 +4,7 @@ use waypost_model::Encryption;
 use waypost_wire::login::{Advance, CloseReason};
 use waypost_wire::smtp::{Front, FrontAction, FrontSettings};
 
-use crate::transcript::{EHLO, session, smtp};
+use super::transcript::{EHLO, session, smtp};
 
 fn starttls() -> FrontSettings {
     FrontSettings { encryption: Encryption::Starttls, ..smtp() }

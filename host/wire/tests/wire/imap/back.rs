@@ -3,7 +3,7 @@
 use waypost_model::{Encryption, Secret};
 use waypost_wire::login::{BackSettings, Credential};
 
-use crate::transcript::{Login, back, octets};
+use super::transcript::{Login, back, octets};
 
 pub(crate) fn clear() -> BackSettings {
     BackSettings { encryption: Encryption::None, client: None, ..BackSettings::default() }

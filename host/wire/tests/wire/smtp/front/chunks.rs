@@ -1,6 +1,6 @@
 //! BDAT (RFC 3030).
 
-use crate::transcript::{greeted, lmtp, session, smtp};
+use super::transcript::{greeted, lmtp, session, smtp};
 
 /// A transaction with a recipient.
 const OPEN: &[&str] = &[

@@ -2,8 +2,8 @@
 
 use waypost_wire::login::{FrontSettings, Mechanism};
 
-use crate::front::open;
-use crate::transcript::front;
+use super::front::open;
+use super::transcript::front;
 
 #[test]
 fn plain_with_and_without_initial_response() {

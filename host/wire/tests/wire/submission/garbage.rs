@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use waypost_wire::fuzz::{smtp_back, submission_back, submission_front};
 
+use crate::noise::dialogue;
+
 /// Lines that mean something to a front, and some that nearly do.
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
@@ -85,22 +87,6 @@ fn agreeable() -> impl Strategy<Value = Vec<u8>> {
             octets.extend_from_slice(b"220 go\r\n250 mx\r\n");
         }
         codes.iter().for_each(|code| octets.extend_from_slice(format!("{code} x\r\n").as_bytes()));
-        octets
-    })
-}
-
-/// `choices` octets and lines behind them, the last perhaps unfinished.
-fn dialogue(
-    choices: usize,
-    line: impl Strategy<Value = Vec<u8>>,
-) -> impl Strategy<Value = Vec<u8>> {
-    let end = prop::sample::select(vec!["\r\n", "\r\n", "\r\n", "\n", ""]);
-    let lines = prop::collection::vec((line, end), 0..12);
-    (prop::collection::vec(any::<u8>(), choices), lines).prop_map(|(mut octets, lines)| {
-        for (line, end) in lines {
-            octets.extend_from_slice(&line);
-            octets.extend_from_slice(end.as_bytes());
-        }
         octets
     })
 }

@@ -1,5 +1,4 @@
 //! The PROXY header as a listener meets it: well-formed, in pieces, and hostile.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests may")]
 
 use std::net::SocketAddr;
 

@@ -1,17 +1,15 @@
 //! SMTP and LMTP as a back end that takes mail meets them, however its replies are cut.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests may")]
-
-mod replay;
 
 use std::sync::Arc;
 
-use replay::{Player, replay};
 use waypost_model::Encryption;
 use waypost_wire::smtp::{
     Asked, Back, BackAction, BackFailure, BackSettings, Body, ClientIdentity, ClientProtocol,
     EnhancedCode, ForwardPath, MailParameters, Notify, RecipientParameters, Reply, Ret,
     ReversePath,
 };
+
+use crate::replay::{Player, replay};
 
 /// Sends one message to some recipients, as quickly as the back end allows.
 struct Driver {

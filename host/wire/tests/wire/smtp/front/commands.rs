@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use waypost_wire::smtp::FrontSettings;
 
-use crate::transcript::{full, greeted, session, smtp};
+use super::transcript::{full, greeted, session, smtp};
 
 const MAIL: &[&str] =
     &["C: MAIL FROM:<a@a.test>", "A: mail <a@a.test>", "D: 250 2.1.0 Ok", "S: 250 2.1.0 Ok"];

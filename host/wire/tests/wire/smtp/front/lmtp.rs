@@ -1,6 +1,6 @@
 //! LMTP (RFC 2033).
 
-use crate::transcript::{greeted, lmtp, session};
+use super::transcript::{greeted, lmtp, session};
 
 const MAIL: &[&str] =
     &["C: MAIL FROM:<a@a.test>", "A: mail <a@a.test>", "D: 250 2.1.0 Ok", "S: 250 2.1.0 Ok"];

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use waypost_wire::fuzz::{pop3_back, pop3_front};
 
+use crate::noise::dialogue;
+
 /// Lines that mean something to a front, and some that nearly do.
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
@@ -59,22 +61,6 @@ fn reply() -> impl Strategy<Value = Vec<u8>> {
         1 => prop::collection::vec(any::<u8>(), 0..40),
         1 => (0..14_000_usize).prop_map(|length| vec![b'x'; length]),
     ]
-}
-
-/// `choices` octets and lines behind them, the last perhaps unfinished.
-fn dialogue(
-    choices: usize,
-    line: impl Strategy<Value = Vec<u8>>,
-) -> impl Strategy<Value = Vec<u8>> {
-    let end = prop::sample::select(vec!["\r\n", "\r\n", "\r\n", "\n", ""]);
-    let lines = prop::collection::vec((line, end), 0..12);
-    (prop::collection::vec(any::<u8>(), choices), lines).prop_map(|(mut octets, lines)| {
-        for (line, end) in lines {
-            octets.extend_from_slice(&line);
-            octets.extend_from_slice(end.as_bytes());
-        }
-        octets
-    })
 }
 
 proptest! {

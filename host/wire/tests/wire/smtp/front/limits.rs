@@ -3,7 +3,7 @@
 use waypost_wire::login::{Advance, Bye, CloseReason};
 use waypost_wire::smtp::{ClientProtocol, Front, FrontAction, Hello};
 
-use crate::transcript::{full, lmtp, reply, smtp};
+use super::transcript::{full, lmtp, reply, smtp};
 
 /// Says a line and takes the action that it leads to.
 #[track_caller]

@@ -3,7 +3,7 @@
 use waypost_model::Encryption;
 use waypost_wire::login::{FrontSettings, Mechanism};
 
-use crate::transcript::front;
+use super::transcript::front;
 
 /// As over TLS: passwords are welcome.
 pub(crate) fn open() -> FrontSettings {

@@ -3,8 +3,8 @@
 use waypost_model::{Encryption, Secret};
 use waypost_wire::login::{BackSettings, ClientIdentity, Credential, Mechanism};
 
-use crate::back::{ann, clear, password};
-use crate::transcript::{Login, back, octets};
+use super::back::{ann, clear, password};
+use super::transcript::{Login, back, octets};
 
 fn told() -> BackSettings {
     let client = ClientIdentity {

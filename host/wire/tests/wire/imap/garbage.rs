@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use waypost_wire::fuzz::{imap_back, imap_front, sasl};
 
+use crate::noise::dialogue;
+
 /// Lines that mean something to a front, and some that nearly do.
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
@@ -110,22 +112,6 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
             waypost_wire::sasl::encode(&octets, &mut out);
         }
         if encoded { out } else { octets }
-    })
-}
-
-/// `choices` octets and lines behind them, the last perhaps unfinished.
-fn dialogue(
-    choices: usize,
-    line: impl Strategy<Value = Vec<u8>>,
-) -> impl Strategy<Value = Vec<u8>> {
-    let end = prop::sample::select(vec!["\r\n", "\r\n", "\r\n", "\n", ""]);
-    let lines = prop::collection::vec((line, end), 0..12);
-    (prop::collection::vec(any::<u8>(), choices), lines).prop_map(|(mut octets, lines)| {
-        for (line, end) in lines {
-            octets.extend_from_slice(&line);
-            octets.extend_from_slice(end.as_bytes());
-        }
-        octets
     })
 }
 

@@ -1,106 +1,18 @@
 //! POP3 as a back end meets it: whole logins, however the replies are cut.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests may")]
 
-mod replay;
-
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use replay::{Player, replay};
 use waypost_model::{Encryption, Secret};
 use waypost_wire::login::{
     BackAction, BackFailure, BackSettings, ClientIdentity, Credential, Mechanism, SaslResponse,
 };
 use waypost_wire::pop3::Back;
 
-#[derive(Clone)]
-struct Login {
-    credential: Credential,
-    identity: Option<&'static str>,
-}
-
-struct Driver {
-    back: Back,
-    login: Login,
-    responses: VecDeque<SaslResponse>,
-    over: bool,
-}
-
-impl Player for Driver {
-    fn step(&mut self, unread: &[u8], record: &mut Vec<u8>) -> (usize, bool) {
-        if self.over {
-            return (0, false);
-        }
-        let advance = self.back.advance(unread, record);
-        assert!(advance.consumed <= unread.len());
-        let note = match advance.action {
-            BackAction::Read => return (advance.consumed, false),
-            BackAction::StartTls => {
-                self.back.tls_started();
-                "[tls]".to_owned()
-            }
-            BackAction::Ready => {
-                record.extend_from_slice(b"[ready]\r\n");
-                let Login { credential, identity } = &self.login;
-                match self.back.login(credential, *identity, record) {
-                    Ok(()) => return (advance.consumed, true),
-                    Err(failure) => self.end(format!("[failed {failure}]")),
-                }
-            }
-            BackAction::Challenge(data) => {
-                let data = String::from_utf8(data).unwrap();
-                record.extend_from_slice(format!("[challenge {data}]\r\n").as_bytes());
-                self.back.respond(&self.responses.pop_front().unwrap(), record);
-                return (advance.consumed, true);
-            }
-            BackAction::Accepted(accepted) => {
-                assert!(accepted.untagged.is_empty() && accepted.capabilities.is_none());
-                self.end(format!("[accepted {}]", accepted.text))
-            }
-            BackAction::Rejected(rejection) => {
-                let code = rejection.code.as_deref().unwrap_or("-");
-                self.end(format!("[rejected {code} {}]", rejection.text))
-            }
-            BackAction::Failed(failure) => self.end(format!("[failed {failure}]")),
-        };
-        record.extend_from_slice(note.as_bytes());
-        record.extend_from_slice(b"\r\n");
-        (advance.consumed, true)
-    }
-}
-
-impl Driver {
-    fn end(&mut self, note: String) -> String {
-        self.over = true;
-        note
-    }
-}
+use crate::login::back::{self, Login, login, password, token};
+use crate::login::base64;
 
 fn ann() -> Credential {
     password(None, None, "secret")
-}
-
-fn password(mechanism: Option<Mechanism>, by: Option<&str>, password: &str) -> Credential {
-    Credential::Password {
-        mechanism,
-        authentication_id: by.unwrap_or("ann").into(),
-        authorisation_id: by.map(|_| "ann".into()),
-        password: Secret::from(password),
-    }
-}
-
-fn token() -> Credential {
-    Credential::Token {
-        mechanism: Mechanism::XOauth2,
-        user: "ann".into(),
-        initial_response: Secret::from("user=ann\x01auth=Bearer x\x01\x01"),
-    }
-}
-
-fn login(credential: Credential) -> Login {
-    Login { credential, identity: None }
 }
 
 fn plain() -> BackSettings {
@@ -134,14 +46,8 @@ fn relayed(
     replies: &[&str],
     expected: &str,
 ) {
-    let segments: Vec<&[u8]> = replies.iter().map(|reply| reply.as_bytes()).collect();
-    let record = replay(&segments, || Driver {
-        back: Back::new(settings.clone()),
-        login: login.clone(),
-        responses: responses.to_vec().into(),
-        over: false,
-    });
-    assert_eq!(record, expected);
+    let back = || waypost_wire::Back::Pop3(Back::new(settings.clone()));
+    back::relayed(back, login, responses, replies, expected);
 }
 
 #[test]
@@ -189,7 +95,7 @@ fn spaces_and_other_octets_of_a_password_arrive() {
 #[test]
 fn what_is_too_long_for_a_command_goes_as_a_message() {
     let long = "x".repeat(249);
-    let message = STANDARD.encode(format!("\0ann\0{long}"));
+    let message = base64(format!("\0ann\0{long}"));
     session(
         &plain(),
         &login(password(None, None, &long)),
@@ -207,7 +113,7 @@ fn what_is_too_long_for_a_command_goes_as_a_message() {
 
 #[test]
 fn an_authorisation_identity_takes_plain() {
-    let message = STANDARD.encode("ann\0admin\0secret");
+    let message = base64("ann\0admin\0secret");
     session(
         &plain(),
         &login(password(Some(Mechanism::Plain), Some("admin"), "secret")),
@@ -218,7 +124,7 @@ fn an_authorisation_identity_takes_plain() {
 
 #[test]
 fn a_token_is_relayed_message_by_message() {
-    let message = STANDARD.encode("user=ann\x01auth=Bearer x\x01\x01");
+    let message = base64("user=ann\x01auth=Bearer x\x01\x01");
     relayed(
         &plain(),
         &login(token()),
@@ -232,7 +138,7 @@ fn a_token_is_relayed_message_by_message() {
 
 #[test]
 fn a_token_goes_under_the_routes_identity() {
-    let message = STANDARD.encode("user=bob\x01auth=Bearer x\x01\x01");
+    let message = base64("user=bob\x01auth=Bearer x\x01\x01");
     session(
         &plain(),
         &Login { credential: token(), identity: Some("bob") },
@@ -243,7 +149,7 @@ fn a_token_goes_under_the_routes_identity() {
 
 #[test]
 fn a_cancelled_exchange_ends_with_the_back_ends_no() {
-    let message = STANDARD.encode("user=ann\x01auth=Bearer x\x01\x01");
+    let message = base64("user=ann\x01auth=Bearer x\x01\x01");
     for (reply, end) in [
         ("-ERR cancelled\r\n", "rejected - cancelled"),
         ("+OK\r\n", "failed the back end does not speak the protocol: +OK or -ERR was expected"),
@@ -421,7 +327,7 @@ fn rubbish_and_unasked_challenges_fail_the_target() {
         let expected = format!("[ready]\nUSER ann\nPASS secret\n[{expected}]\n");
         session(&plain(), &login(ann()), &["+OK\r\n", "+OK\r\n", reply], &expected);
     }
-    let message = STANDARD.encode("user=ann\x01auth=Bearer x\x01\x01");
+    let message = base64("user=ann\x01auth=Bearer x\x01\x01");
     session(
         &plain(),
         &login(token()),
