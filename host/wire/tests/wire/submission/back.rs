@@ -172,14 +172,14 @@ fn the_routes_identity_logs_in() {
 fn a_message_too_long_for_its_command_follows_it() {
     let credential = |length: usize| password(None, &"x".repeat(length));
     // `AUTH PLAIN ` and 496 octets of base64 make 507; three octets more are too many.
-    let message = base64(&format!("\0ann\0{}", "x".repeat(367)));
+    let message = base64(format!("\0ann\0{}", "x".repeat(367)));
     session(
         &plain(),
         &login(credential(367)),
         &[GREETING, ALL, "235 Ok\r\n"],
         &format!("EHLO ann.test\n[ready]\nAUTH PLAIN {message}\n[accepted Ok]\n"),
     );
-    let message = base64(&format!("\0ann\0{}", "x".repeat(368)));
+    let message = base64(format!("\0ann\0{}", "x".repeat(368)));
     session(
         &plain(),
         &login(credential(368)),
@@ -222,7 +222,7 @@ fn a_token_is_relayed_message_by_message() {
         ),
     );
     // A challenge beyond any reply's text.
-    let challenge = base64(&"c".repeat(9000));
+    let challenge = base64("c".repeat(9000));
     relayed(
         &plain(),
         &login(token()),
