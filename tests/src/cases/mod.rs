@@ -13,6 +13,7 @@ mod outages;
 mod plugin;
 mod proxy_protocol;
 mod sessions;
+mod swap;
 
 /// A test: its name and what it does.
 pub(crate) type Case = (&'static str, fn());
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Case> {
         operating::CASES,
         control::CASES,
         loading::CASES,
+        swap::CASES,
         plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,
