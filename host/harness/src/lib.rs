@@ -7,11 +7,13 @@
 //!   whether one is older than its sources needs no toolchain.
 //! - [`inspect`] says what a component is without running it.
 //! - [`cases`] asks a component what it must answer, in the engine that serves sessions.
+//! - [`record`] writes what policies were really asked as such cases.
 
 pub mod build;
 pub mod cases;
 pub mod inspect;
 mod package;
 pub mod prebuilt;
+pub mod record;
 mod sources;
 pub mod toolchain;

@@ -12,6 +12,7 @@ mod operating;
 mod outages;
 mod plugin;
 mod proxy_protocol;
+mod record;
 mod sessions;
 mod swap;
 
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Case> {
         control::CASES,
         loading::CASES,
         swap::CASES,
+        record::CASES,
         plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,
