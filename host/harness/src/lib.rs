@@ -8,6 +8,7 @@
 //! - [`inspect`] says what a component is without running it.
 //! - [`interface`] writes the interface down for the book.
 //! - [`cases`] asks a component what it must answer, in the engine that serves sessions.
+//! - [`record`] writes what policies were really asked as such cases.
 
 pub mod build;
 pub mod cases;
@@ -15,5 +16,6 @@ pub mod inspect;
 pub mod interface;
 mod package;
 pub mod prebuilt;
+pub mod record;
 mod sources;
 pub mod toolchain;
