@@ -233,6 +233,12 @@ pub(crate) struct DemoArgs {
     /// Where IMAP, POP3, SMTP and submission listen, instead of 1143, 1110, 2525 and 1587.
     #[arg(long, num_args = 4, value_names = ["IMAP", "POP3", "SMTP", "SUBMISSION"])]
     pub(crate) ports: Option<Vec<u16>>,
+    /// A component that decides instead of the one that comes with Waypost.
+    #[arg(long, value_name = "COMPONENT")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// Its settings, in TOML.
+    #[arg(long, value_name = "FILE", requires = "plugin")]
+    pub(crate) settings: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! real policy in front.
 
 mod cluster;
+mod policy;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 use waypost_demo::{Addresses, BackEnd};
 
 use self::cluster::{DOMAIN, MEMBERS};
+use self::policy::Policy;
 use crate::cli::{DemoArgs, RecordArgs};
 use crate::run;
 
@@ -37,11 +39,12 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
         }
         _ => Ports::USUAL,
     };
+    let policy = Policy::new(arguments)?;
     let folder = TempDir::with_prefix("waypost-demo-")?;
     let _back_ends = BackEnds::start(ports)?;
     let configuration = folder.path().join("waypost.toml");
     std::fs::write(folder.path().join("directory.ldif"), cluster::ldif())?;
-    std::fs::write(&configuration, configuration_text(ports))?;
+    std::fs::write(&configuration, configuration_text(ports, &policy))?;
     run::serve(&configuration, &RecordArgs::default(), || introduce(ports, &configuration))
 }
 
@@ -82,7 +85,8 @@ impl BackEnds {
 }
 
 /// What an operator would write for this cluster.
-fn configuration_text(ports: Ports) -> String {
+fn configuration_text(ports: Ports, policy: &Policy) -> String {
+    let Policy { name, section } = policy;
     let Ports { imap, pop3, smtp, submission } = ports;
     format!(
         r#"# The demo's configuration. Passwords travel in clear here, since nothing leaves this machine.
@@ -133,20 +137,9 @@ ldif = "directory.ldif"
 base = "dc=localdomain,dc=test"
 password-field = "userPassword"
 
-[policy.ldap]
-plugin = "builtin:ldap-routing"
-directories = {{ main = ["mail", "mailHost"] }}
-targets = ["127.0.0.2", "127.0.0.3"]
-
-[policy.ldap.settings]
-directory = "main"
-search-base = "%s"
-search-pattern = "mail=%e"
-host-field = "mailHost"
-use-first = true
-
+{section}
 [domain."{DOMAIN}"]
-policies = ["ldap"]
+policies = ["{name}"]
 
 [backend."*"]
 imap = {{ port = {imap}, tls = "none" }}

@@ -15,6 +15,7 @@ mod proxy_protocol;
 mod record;
 mod sessions;
 mod swap;
+mod tutorial;
 
 /// A test: its name and what it does.
 pub(crate) type Case = (&'static str, fn());
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Case> {
         plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,
+        tutorial::CASES,
         mail::delivery::CASES,
         mail::failures::CASES,
         mail::kills::CASES,

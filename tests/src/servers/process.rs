@@ -65,7 +65,12 @@ impl Background {
 
     /// Waits until it has printed `text`.
     pub fn wait_for_log(&mut self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        self.wait_for_log_within(text, Duration::from_secs(20));
+    }
+
+    /// Waits until it has printed `text`, for as long as `patience`.
+    pub fn wait_for_log_within(&mut self, text: &str, patience: Duration) {
+        let deadline = Instant::now() + patience;
         while !self.log().contains(text) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "{} ended: {}", self.name, self.log());
