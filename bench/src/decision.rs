@@ -54,8 +54,12 @@ pub(crate) async fn measure(report: &mut Report, quick: bool) -> anyhow::Result<
         Settings::default(),
         waypost_routing::Metrics::register(&mut Registry::default()),
     );
-    let served =
-        Served { pattern: "bench.test".parse()?, policies: vec![policy], on_fault: OnFault::Defer };
+    let served = Served {
+        pattern: "bench.test".parse()?,
+        policies: vec![policy],
+        on_fault: OnFault::Defer,
+        shadow: None,
+    };
     let domains = DomainTable::new([served])?;
     for uncounted in [true, false] {
         let count = if uncounted { USERS } else { count * 10 };

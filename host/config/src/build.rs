@@ -1,6 +1,6 @@
 //! From the configuration to what the crates are built with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use waypost_directory::Grant;
@@ -88,19 +88,27 @@ impl Config {
         Problems(vec![at(setting, error.to_string())])
     }
 
-    /// The table of domains, with the policies that were loaded, by name.
+    /// The names of the policies that are asked in the shadow of others, each once.
+    pub fn shadows(&self) -> BTreeSet<&Arc<str>> {
+        self.domains.iter().filter_map(|domain| domain.shadow.as_ref()).collect()
+    }
+
+    /// The table of domains, with the policies that were loaded, by name, and those that were
+    /// loaded to be shadows.
     ///
     /// # Errors
     /// None for policies of this configuration.
     pub fn domain_table<P>(
         &self,
         policies: &HashMap<Arc<str>, Arc<P>>,
+        shadows: &HashMap<Arc<str>, Arc<P>>,
     ) -> Result<DomainTable<P>, DomainTableError> {
         DomainTable::new(self.domains.iter().map(|domain| Served {
             pattern: domain.pattern.clone(),
             policies:
                 domain.policies.iter().filter_map(|name| policies.get(name)).cloned().collect(),
             on_fault: domain.on_fault,
+            shadow: domain.shadow.as_ref().and_then(|name| shadows.get(name)).cloned(),
         }))
     }
 

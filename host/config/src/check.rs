@@ -122,6 +122,14 @@ fn check_policies_of_domains(reading: &Reading<'_>, everything: &Everything) {
                 reading.error(policy.span.clone(), &key, message);
             }
         }
+        let Some(shadow) = &read.shadow else { continue };
+        let (key, name) = (format!("{}.shadow", read.key), &*shadow.value);
+        if !names().any(|known| known == name) {
+            unknown(reading, &shadow.span, &key, "policy", name, names());
+        } else if read.policies.iter().any(|policy| &*policy.value == name) {
+            let message = format!("{name} would be compared with itself");
+            reading.error(shadow.span.clone(), &key, message);
+        }
     }
 }
 
@@ -265,7 +273,9 @@ fn unknown<'a>(
 
 fn warn_of_unused(reading: &Reading<'_>, everything: &Everything) {
     let is_used = |name: &str| {
-        everything.domains.iter().any(|read| read.policies.iter().any(|p| &*p.value == name))
+        everything.domains.iter().any(|read| {
+            read.policies.iter().chain(&read.shadow).any(|policy| &*policy.value == name)
+        })
     };
     for read in everything.policies.iter().filter(|read| !is_used(&read.policy.name)) {
         warn_unused(reading, &read.name_span, &read.key, "no domain asks it");

@@ -7,13 +7,15 @@ use thiserror::Error;
 use toml::de::DeTable;
 use waypost_net::health::HealthSettings;
 use waypost_net::resolve::ResolverSettings;
+use waypost_policy::CodeCacheSettings;
 
 use crate::check::{Everything, check};
 use crate::places::{Places, token};
 use crate::problem::{Problem, Problems};
 use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
 use crate::sections::{
-    self, backend, cache, directory, domain, listener, login, net, policy, server, smtp, spool, tls,
+    self, backend, cache, code_cache, directory, domain, listener, login, net, policy, server,
+    smtp, spool, tls,
 };
 use crate::source::{Place, Source};
 use crate::surroundings::Surroundings;
@@ -45,6 +47,8 @@ pub struct Config {
     pub backends: Vec<backend::Backend>,
     /// The route cache.
     pub cache: waypost_routing::Settings,
+    /// Where compiled plugins are kept; `None` keeps none.
+    pub code_cache: Option<CodeCacheSettings>,
     /// How names become addresses.
     pub resolver: ResolverSettings,
     /// How back ends are found up again.
@@ -177,6 +181,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let smtp = table.table(&sections::SMTP, &smtp::SMTP, |table| smtp::read(table, &hostname));
     let spool = table.table(&sections::SPOOL, &spool::SPOOL, spool::read);
     let cache = table.table(&sections::CACHE, &cache::CACHE, cache::read);
+    let code_cache = table.table(&sections::CODE_CACHE, &code_cache::CODE_CACHE, code_cache::read);
     let resolver = table.table(&sections::RESOLVER, &net::RESOLVER, net::read_resolver);
     let health = table.table(&sections::HEALTH, &net::HEALTH, net::read_health);
 
@@ -221,6 +226,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         domains: everything.domains.into_iter().map(|read| read.domain).collect(),
         backends: everything.backends.into_iter().map(|read| read.backend).collect(),
         cache: cache?,
+        code_cache: code_cache?,
         resolver: resolver?,
         health: health?,
         warnings: Problems::default(),

@@ -14,6 +14,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 use waypost_model::Address;
 
+use crate::code_cache::{CodeCache, EngineCode};
 use crate::guest::Guest;
 use crate::load::{Prepared, PreparedKey};
 use crate::metrics::Metrics;
@@ -36,11 +37,13 @@ pub struct EngineSettings {
     pub keep_resident: usize,
     /// How addresses are written to the log, where not as they are.
     pub address_form: Option<AddressForm>,
+    /// Where compiled plugins are kept from one process to the next; without, each compiles anew.
+    pub code_cache: Option<CodeCache>,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { concurrency: 256, keep_resident: 512 << 10, address_form: None }
+        Self { concurrency: 256, keep_resident: 512 << 10, address_form: None, code_cache: None }
     }
 }
 
@@ -49,6 +52,7 @@ impl fmt::Debug for EngineSettings {
         f.debug_struct("EngineSettings")
             .field("concurrency", &self.concurrency)
             .field("keep_resident", &self.keep_resident)
+            .field("code_cache", &self.code_cache)
             .finish_non_exhaustive()
     }
 }
@@ -76,6 +80,8 @@ pub(crate) struct Inner {
     pub(crate) slots: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) address_form: Option<AddressForm>,
+    /// Code for decisions that was compiled before.
+    pub(crate) code_cache: Option<EngineCode>,
     /// Compiled and configured plugins that some policy still uses, so that a reload compiles
     /// nothing that has not changed.
     pub(crate) prepared: Mutex<HashMap<PreparedKey, Weak<Prepared>>>,
@@ -96,6 +102,7 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             decision_linker: link(&decisions)?,
             loading_linker: link(&loading)?,
+            code_cache: settings.code_cache.clone().map(|cache| EngineCode::new(cache, &decisions)),
             decisions,
             loading,
             slots: Semaphore::new(settings.concurrency as usize),

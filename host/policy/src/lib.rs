@@ -8,6 +8,7 @@
 mod bindings;
 mod breaker;
 mod clock;
+mod code_cache;
 mod decide;
 mod fault;
 #[doc(hidden)]
@@ -25,10 +26,12 @@ mod targets;
 mod text;
 
 pub use breaker::BreakerState;
+pub use code_cache::{CodeCache, CodeCacheError, CodeCacheSettings};
 pub use host::{AddressForm, EngineSettings, Host, HostError};
-pub use load::LoadError;
+pub use load::{CodeSource, LoadError};
 pub use metrics::Metrics;
 pub use observation::{Cost, Exchanged, LineLevel, LogLine, Observation};
 pub use policy::Policy;
+pub use rate::Rate;
 pub use settings::{GrantedDirectory, Limits, PluginSource, PolicySettings};
 pub use targets::{PatternError, PatternFault, TargetPatterns};

@@ -4,6 +4,7 @@ mod configure;
 mod error;
 mod snapshot;
 mod source;
+mod stored;
 mod world;
 
 use std::fmt::Write as _;
@@ -19,6 +20,7 @@ use wasmtime::component::{Component, Linker};
 use waypost_model::Fault;
 
 use crate::bindings::MappingPolicyPre;
+use crate::code_cache::{Found, Identity};
 use crate::fault::classify;
 use crate::guest::{AtTick, Guest, LogGate, Meter, Voice, new_store};
 use crate::host::Inner;
@@ -35,6 +37,28 @@ pub(crate) struct Prepared {
     pub(crate) digest: [u8; 32],
 }
 
+/// Where a policy's compiled code came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeSource {
+    /// It was compiled for this policy.
+    Compiled,
+    /// It was compiled before and lay in the code cache.
+    Cache,
+    /// Another policy of this process, or the one before, has it.
+    Shared,
+}
+
+impl CodeSource {
+    /// The name in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compiled => "compiled",
+            Self::Cache => "cache",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// What a [`Prepared`] is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PreparedKey {
@@ -48,7 +72,7 @@ pub(crate) fn load(
     host: &Inner,
     policy: &PolicySettings,
     gate: &Arc<LogGate>,
-) -> Result<Arc<Prepared>, LoadError> {
+) -> Result<(Arc<Prepared>, CodeSource), LoadError> {
     let bytes = source::read(&policy.plugin)?;
     let component: [u8; 32] = Sha256::digest(&bytes).into();
     if let Some(expected) = policy.sha256.filter(|expected| *expected != component) {
@@ -58,15 +82,19 @@ pub(crate) fn load(
     let key =
         PreparedKey { component, settings: Sha256::digest(policy.settings_json.as_bytes()).into() };
     let known = host.prepared.lock().get(&key).and_then(std::sync::Weak::upgrade);
-    let prepared = match known {
-        Some(prepared) => prepared,
-        None => Arc::new(Loader { host, policy, gate, bytes: &bytes }.prepare(component)?),
+    let (prepared, code) = match known {
+        Some(prepared) => (prepared, CodeSource::Shared),
+        None => {
+            let loader = Loader { host, policy, gate, bytes: &bytes };
+            let (prepared, code) = loader.prepare(&key)?;
+            (Arc::new(prepared), code)
+        }
     };
     try_out(host, policy, gate, &prepared.pre)?;
     let mut all = host.prepared.lock();
     all.retain(|_, prepared| prepared.strong_count() > 0);
     all.insert(key, Arc::downgrade(&prepared));
-    Ok(prepared)
+    Ok((prepared, code))
 }
 
 /// What happens to bytes before the engine validates them, for fuzzing.
@@ -85,7 +113,51 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn prepare(&self, digest: [u8; 32]) -> Result<Prepared, LoadError> {
+    fn prepare(&self, key: &PreparedKey) -> Result<(Prepared, CodeSource), LoadError> {
+        let Some(kept) = &self.host.code_cache else {
+            return Ok((self.make(key)?, CodeSource::Compiled));
+        };
+        let identity = kept.identity(key.component, key.settings);
+        let found = kept.cache.find(&identity);
+        self.host.metrics.code_looked_up(&found);
+        if let Found::Genuine(genuine) = found {
+            let (host, settings) = (self.host, &self.policy.settings_json);
+            let settings = (!genuine.is_configured()).then(|| settings.clone());
+            let pre = stored::revive(&host.decisions, &genuine)
+                .and_then(|component| fit(&component, &host.decision_linker));
+            match pre {
+                Ok(pre) => {
+                    let prepared = Prepared { pre, settings, digest: key.component };
+                    return Ok((prepared, CodeSource::Cache));
+                }
+                Err(error) => kept.cache.reject(&identity, &error.to_string()),
+            }
+        }
+        let prepared = self.make(key)?;
+        self.keep(&identity, &prepared);
+        Ok((prepared, CodeSource::Compiled))
+    }
+
+    /// Keeps what was compiled. That it cannot be kept is no reason not to serve with it.
+    fn keep(&self, identity: &Identity, prepared: &Prepared) {
+        let Some(kept) = &self.host.code_cache else { return };
+        let is_stored = match prepared.pre.instance_pre().component().serialize() {
+            Ok(code) => kept.cache.store(identity, prepared.settings.is_none(), &code),
+            Err(error) => {
+                tracing::warn!(
+                    target: "waypost::policy",
+                    plugin = %self.policy.plugin,
+                    error = format!("{error:#}"),
+                    "compiled code cannot be written down"
+                );
+                false
+            }
+        };
+        self.host.metrics.code_stored(is_stored);
+    }
+
+    /// Compiles and configures.
+    fn make(&self, key: &PreparedKey) -> Result<Prepared, LoadError> {
         let (pre, settings) = match self.configured()? {
             Ok(pre) => (pre, None),
             Err(reason) => {
@@ -101,7 +173,7 @@ impl Loader<'_> {
                 (link(&host.decisions, &host.decision_linker, self.bytes)?, Some(settings.clone()))
             }
         };
-        Ok(Prepared { pre, settings, digest })
+        Ok(Prepared { pre, settings, digest: key.component })
     }
 
     /// Runs `configure` and keeps the memory that it leaves. The inner error says why it cannot be
@@ -143,9 +215,17 @@ fn link(
 ) -> Result<MappingPolicyPre<Guest>, LoadError> {
     let component =
         Component::new(engine, wasm).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-    world::check(&component)?;
+    fit(&component, linker)
+}
+
+/// Checks a component against the interface.
+fn fit(
+    component: &Component,
+    linker: &Linker<Guest>,
+) -> Result<MappingPolicyPre<Guest>, LoadError> {
+    world::check(component)?;
     let misfit = |error: wasmtime::Error| LoadError::Interface(vec![format!("{error:#}")]);
-    let pre = linker.instantiate_pre(&component).map_err(misfit)?;
+    let pre = linker.instantiate_pre(component).map_err(misfit)?;
     MappingPolicyPre::new(pre).map_err(misfit)
 }
 

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use waypost_model::{Consultation, Decision, Fault, Trouble};
 
 use crate::breaker::BreakerState;
+use crate::code_cache::Found;
 
 /// What policies do, for Prometheus.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub struct Metrics {
     searches: Family<SearchLabels, Counter>,
     breaker: Family<PolicyLabels, Gauge>,
     log_lines_dropped: Family<PolicyLabels, Counter>,
+    code_cache: Family<CodeLabels, Counter>,
 }
 
 type Histograms = Family<PolicyLabels, Histogram, fn() -> Histogram>;
@@ -48,6 +50,11 @@ struct KindLabels {
 struct SearchLabels {
     policy: String,
     directory: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
     outcome: &'static str,
 }
 
@@ -100,6 +107,11 @@ impl Metrics {
             "Log lines of a policy's plugin beyond what it may write",
             metrics.log_lines_dropped.clone(),
         );
+        registry.register(
+            "waypost_policy_code_cache",
+            "Uses of the code cache by outcome: hit, miss, bad, stored, not-stored",
+            metrics.code_cache.clone(),
+        );
         metrics
     }
 
@@ -115,7 +127,24 @@ impl Metrics {
             searches: Family::default(),
             breaker: Family::default(),
             log_lines_dropped: Family::default(),
+            code_cache: Family::default(),
         }
+    }
+
+    pub(crate) fn code_looked_up(&self, found: &Found) {
+        self.code_cache_outcome(match found {
+            Found::Genuine(_) => "hit",
+            Found::Nothing => "miss",
+            Found::Bad => "bad",
+        });
+    }
+
+    pub(crate) fn code_stored(&self, is_stored: bool) {
+        self.code_cache_outcome(if is_stored { "stored" } else { "not-stored" });
+    }
+
+    fn code_cache_outcome(&self, outcome: &'static str) {
+        self.code_cache.get_or_create(&CodeLabels { outcome }).inc();
     }
 
     /// One policy's share, labels resolved.

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
+use waypost_model::Address;
 
 use crate::breaker::{Breaker, BreakerState};
 use crate::guest::LogGate;
 use crate::host::{Host, Inner};
-use crate::load::{LoadError, Prepared, hex, load};
+use crate::load::{CodeSource, LoadError, Prepared, hex, load};
 use crate::metrics::PolicyMetrics;
 use crate::rate::Rate;
 use crate::settings::GrantedDirectory;
@@ -23,6 +24,7 @@ pub struct Policy {
     pub(crate) name: Arc<str>,
     pub(crate) host: Arc<Inner>,
     pub(crate) prepared: Arc<Prepared>,
+    code: CodeSource,
     pub(crate) directories: Arc<[GrantedDirectory]>,
     pub(crate) targets: TargetPatterns,
     pub(crate) limits: Limits,
@@ -39,7 +41,7 @@ impl Policy {
     /// Blocks for as long as that takes: tens of milliseconds for a small plugin, seconds for an
     /// interpreter, up to `configure_wall` for `configure`. Call it where blocking is allowed. It
     /// needs no runtime. What a living policy of the same host has loaded from the same bytes and
-    /// settings is not compiled again.
+    /// settings is not compiled again, nor what the host's code cache holds.
     ///
     /// # Errors
     /// Whatever stands against it, for the operator.
@@ -48,7 +50,8 @@ impl Policy {
         settings.limits = settings.limits.bounded();
         let metrics = host.metrics.of_policy(&settings.name);
         let gate = Arc::new(LogGate::new(metrics.clone()));
-        let prepared = load(&host, &settings, &gate)?;
+        let started = Instant::now();
+        let (prepared, code) = load(&host, &settings, &gate)?;
         metrics.breaker(BreakerState::Closed);
         let Limits { concurrency, memory, .. } = settings.limits;
         tracing::info!(
@@ -57,6 +60,8 @@ impl Policy {
             plugin = %settings.plugin,
             sha256 = hex(&prepared.digest),
             snapshot = prepared.settings.is_none(),
+            code = code.as_str(),
+            milliseconds = started.elapsed().as_millis(),
             decisions_at_a_time = concurrency,
             memory_at_most_mib = concurrency.saturating_mul(memory) >> 20,
             "policy loaded"
@@ -64,6 +69,7 @@ impl Policy {
         Ok(Self {
             name: settings.name,
             prepared,
+            code,
             directories: settings.directories.into(),
             targets: settings.targets,
             turns: Semaphore::new(concurrency),
@@ -86,6 +92,11 @@ impl Policy {
         hex(&self.prepared.digest)
     }
 
+    /// Where the compiled code came from.
+    pub fn code_source(&self) -> CodeSource {
+        self.code
+    }
+
     /// Whether decisions start from the memory that `configure` left. If not, `configure` runs at
     /// the start of each.
     pub fn is_snapshot(&self) -> bool {
@@ -95,6 +106,11 @@ impl Policy {
     /// What the policy may name as a target; the connector checks resolved addresses against it.
     pub fn targets(&self) -> &TargetPatterns {
         &self.targets
+    }
+
+    /// An address as the operator wants it in the log.
+    pub fn address_for_log(&self, address: &Address) -> String {
+        self.host.address_for_log(address)
     }
 
     /// Whether the breaker holds the policy back.

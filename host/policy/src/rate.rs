@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 
 /// Log lines against the clock: a token bucket that counts what it refuses.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// Lines in a second.
     rate: f64,
     /// Lines that may come at once after a quiet time.
@@ -20,14 +20,15 @@ struct Bucket {
 }
 
 impl Rate {
-    pub(crate) fn new(rate: u32, burst: u32) -> Self {
+    /// `rate` lines in a second, and `burst` at once after a quiet time.
+    pub fn new(rate: u32, burst: u32) -> Self {
         let burst = f64::from(burst);
         let bucket = Bucket { tokens: burst, filled: Instant::now(), refused: 0 };
         Self { rate: rate.into(), burst, bucket: Mutex::new(bucket) }
     }
 
     /// Takes leave for one line. With it comes how many were refused since the last one.
-    pub(crate) fn pass(&self, now: Instant) -> Option<u64> {
+    pub fn pass(&self, now: Instant) -> Option<u64> {
         let mut bucket = self.bucket.lock();
         let since = now.saturating_duration_since(bucket.filled).as_secs_f64();
         bucket.tokens = since.mul_add(self.rate, bucket.tokens).min(self.burst);

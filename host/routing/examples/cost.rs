@@ -94,7 +94,7 @@ fn table(reads: ContextReads) -> Result<DomainTable<Instantly>, Box<dyn Error>> 
         Instantly { name: "policy".into(), targets: Arc::new(()), reads, route: Arc::new(route) };
     let pattern = "example.test".parse()?;
     let policies = vec![Arc::new(policy)];
-    Ok(DomainTable::new([Served { pattern, policies, on_fault: OnFault::Defer }])?)
+    Ok(DomainTable::new([Served { pattern, policies, on_fault: OnFault::Defer, shadow: None }])?)
 }
 
 fn questions() -> Result<Vec<Arc<Lookup>>, Box<dyn Error>> {

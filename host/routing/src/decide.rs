@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use waypost_model::{Consultation, Context, Lookup};
+use waypost_model::{Address, Consultation, Context, Lookup};
 
 /// What answers lookups: a policy, or a script in a test.
 pub trait Decide: Send + Sync + 'static {
@@ -20,6 +20,11 @@ pub trait Decide: Send + Sync + 'static {
 
     /// The targets that the policy may name.
     fn targets(&self) -> &Arc<Self::Targets>;
+
+    /// An address as the operator wants it in the log.
+    fn address_for_log(&self, address: &Address) -> String {
+        address.to_string()
+    }
 
     /// Answers one question, within the policy's own limits of time. `explain` asks for the
     /// searches in the answer.

@@ -59,6 +59,8 @@ pub struct Served<P> {
     pub policies: Vec<Arc<P>>,
     /// What happens when one of them faults.
     pub on_fault: OnFault,
+    /// Asked the same when they have answered, and compared; nobody's answer depends on it.
+    pub shadow: Option<Arc<P>>,
 }
 
 /// Which policies serve which domain. Belongs to a generation: a reload replaces it whole.
@@ -143,7 +145,7 @@ mod tests {
 
     fn served(pattern: &str) -> Served<()> {
         let pattern = pattern.parse().unwrap();
-        Served { pattern, policies: vec![Arc::new(())], on_fault: OnFault::Defer }
+        Served { pattern, policies: vec![Arc::new(())], on_fault: OnFault::Defer, shadow: None }
     }
 
     fn table(patterns: &[&str]) -> Result<DomainTable<()>, DomainTableError> {

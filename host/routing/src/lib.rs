@@ -26,6 +26,7 @@ mod resolution;
 mod router;
 mod seen;
 mod settings;
+mod shadow;
 #[cfg(test)]
 mod testing;
 mod walk;

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::domains::DomainPattern;
+
 /// What this crate counts. Cheap to clone; each clone counts in the same place.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Families>);
@@ -19,6 +21,7 @@ struct Families {
     flights: Counter,
     flights_shared: Counter,
     renewals: Family<RenewalLabels, Counter>,
+    shadows: Family<ShadowLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,6 +42,13 @@ struct PolicyLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RenewalLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabels {
+    domain: String,
+    policy: Arc<str>,
     result: &'static str,
 }
 
@@ -82,6 +92,12 @@ impl Metrics {
             "Fresh lookups after a back end had rejected what a cached route led to",
             families.renewals.clone(),
         );
+        registry.register(
+            "waypost_routing_shadows",
+            "Decisions that were compared with a shadow's: same, different, trouble of the shadow, \
+             left-out because too many were under way",
+            families.shadows.clone(),
+        );
         metrics
     }
 
@@ -103,6 +119,11 @@ impl Metrics {
 
     pub(crate) fn flight(&self, shared: bool) {
         if shared { &self.0.flights_shared } else { &self.0.flights }.inc();
+    }
+
+    pub(crate) fn shadow(&self, domain: &DomainPattern, policy: &Arc<str>, result: &'static str) {
+        let labels = ShadowLabels { domain: domain.to_string(), policy: policy.clone(), result };
+        self.0.shadows.get_or_create(&labels).inc();
     }
 
     pub(crate) fn renewal(&self, result: &'static str) {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use waypost_model::{Consultation, Context, Lookup};
+use waypost_model::{Address, Consultation, Context, Lookup};
 use waypost_policy::{Policy, TargetPatterns};
 
 use crate::decide::{Decide, PolicyIdentity};
@@ -40,6 +40,10 @@ impl Decide for LoadedPolicy {
 
     fn targets(&self) -> &Arc<TargetPatterns> {
         &self.targets
+    }
+
+    fn address_for_log(&self, address: &Address) -> String {
+        self.policy.address_for_log(address)
     }
 
     async fn decide(

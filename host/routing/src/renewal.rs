@@ -25,7 +25,11 @@ impl Router {
             return Renewal::Unchanged;
         }
         let question = Question { lookup, context };
-        let renewal = match self.ask_in_order(domains, question, Demand::Anew).await {
+        let asked = match domains.find(lookup) {
+            Some(served) => self.ask_in_order(served, question, Demand::Anew).await.resolution,
+            None => Resolution::NotServed,
+        };
+        let renewal = match asked {
             Resolution::Route(routed) if routed.route == rejected.route => Renewal::Unchanged,
             Resolution::Route(routed) => Renewal::Changed(routed),
             Resolution::Refused { .. } | Resolution::Unknown { .. } | Resolution::NotServed => {

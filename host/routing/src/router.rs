@@ -9,18 +9,19 @@ use waypost_model::{
 
 use crate::cache::{Cache, Entry, Key};
 use crate::decide::Decide;
-use crate::domains::DomainTable;
+use crate::domains::{DomainTable, Served};
 use crate::flight::{FlightKey, Flights, Landed, Lost, Waiting};
 use crate::metrics::Metrics;
 use crate::outage::{Outages, Standing};
 use crate::resolution::{Resolution, Source};
 use crate::seen::{Seen, everything};
 use crate::settings::Settings;
+use crate::shadow::Shadows;
 use crate::walk::{Outcome, Walk};
 
 /// The longest that any decision takes, whatever the policy's own limits are. Nothing on the way
 /// of a session waits without a deadline.
-const DECISION_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DECISION_DEADLINE: Duration = Duration::from_secs(30);
 
 /// For one question, a back end's rejections cause no more than one fresh lookup in this time, so
 /// that wrong passwords do not hammer the directory.
@@ -36,6 +37,7 @@ struct Shared {
     cache: Cache,
     flights: Arc<Flights>,
     outages: Outages,
+    shadows: Shadows,
     metrics: Metrics,
 }
 
@@ -50,6 +52,13 @@ impl Question<'_> {
     fn key<P: Decide>(&self, policy: &P) -> Key<'_> {
         Key { policy: policy.identity(), lookup: self.lookup }
     }
+}
+
+/// What came of asking a domain's policies.
+pub(crate) struct Asked<T> {
+    pub(crate) resolution: Resolution<T>,
+    /// A policy was asked because of this lookup, and not because of another that asked the same.
+    pub(crate) is_first: bool,
 }
 
 /// What kind of answer will do.
@@ -69,6 +78,7 @@ impl Router {
             cache,
             flights: Arc::default(),
             outages: Outages::default(),
+            shadows: Shadows::new(metrics.clone()),
             metrics,
         }))
     }
@@ -82,33 +92,41 @@ impl Router {
         context: &Arc<Context>,
     ) -> Resolution<P::Targets> {
         let question = Question { lookup, context };
-        let resolution = self.ask_in_order(domains, question, Demand::Usable).await;
+        let served = domains.find(lookup);
+        let Asked { resolution, is_first } = match served {
+            Some(served) => self.ask_in_order(served, question, Demand::Usable).await,
+            None => Asked { resolution: Resolution::NotServed, is_first: false },
+        };
         self.0.metrics.lookup(resolution.kind(), resolution.source().as_str());
+        if let Some(served) = served.filter(|_| is_first) {
+            self.0.shadows.follow(served, question, &resolution);
+        }
         resolution
     }
 
     pub(crate) async fn ask_in_order<P: Decide>(
         &self,
-        domains: &DomainTable<P>,
+        served: &Served<P>,
         question: Question<'_>,
         demand: Demand,
-    ) -> Resolution<P::Targets> {
-        let Some(served) = domains.find(question.lookup) else { return Resolution::NotServed };
+    ) -> Asked<P::Targets> {
         let mut walk = Walk::new(served.on_fault);
+        let mut is_first = false;
         for (position, policy) in served.policies.iter().enumerate() {
             let outcome = self.consult(policy, question, demand).await;
+            is_first |= outcome.is_first;
             if outcome.loses_to_a_stale_route() && demand == Demand::Usable {
                 let following = served.policies.iter().skip(position + 1);
                 if let Some((policy, entry)) = self.known_to(following, question) {
                     let stale = self.stale(policy, &entry, Instant::now());
-                    return Walk::settle(policy, stale);
+                    return Asked { resolution: Walk::settle(policy, stale), is_first: false };
                 }
             }
             if let ControlFlow::Break(resolution) = walk.step(policy, outcome) {
-                return resolution;
+                return Asked { resolution, is_first };
             }
         }
-        walk.end()
+        Asked { resolution: walk.end(), is_first }
     }
 
     /// Asks one policy, or the cache in its place.
@@ -139,42 +157,46 @@ impl Router {
             return self.stale(policy, entry, now);
         }
         match (self.decide(policy, question, known.reads).await, stale) {
-            (Ok(landed), Some(entry)) if landed.unavailable => {
+            (Ok((landed, _)), Some(entry)) if landed.unavailable => {
                 self.stale(policy, &entry, Instant::now())
             }
-            (Ok(landed), _) => Outcome::fresh(&landed, demand),
+            (Ok((landed, is_first)), _) => Outcome::fresh(&landed, demand, is_first),
             (Err(Lost), _) => Outcome::lost(),
         }
     }
 
     /// Waits for a decision that holds for this asker: one that is under way, where it turns out
-    /// not to depend on whose it is, or one of its own.
+    /// not to depend on whose it is, or one of its own. Also says whether it was its own.
     async fn decide<P: Decide>(
         &self,
         policy: &Arc<P>,
         question: Question<'_>,
         known_reads: ContextReads,
-    ) -> Result<Arc<Landed>, Lost> {
-        let landed = self.board(policy, question, known_reads).landed().await?;
+    ) -> Result<(Arc<Landed>, bool), Lost> {
+        let (waiting, is_first) = self.board(policy, question, known_reads);
+        let landed = waiting.landed().await?;
         if landed.seen().matches(question.context) {
-            return Ok(landed);
+            return Ok((landed, is_first));
         }
         // It read something in which the two askers differ. Others wait like this one, and some
         // may be equal in that.
         let reads = known_reads.union(landed.seen().reads());
-        let landed = self.board(policy, question, reads).landed().await?;
+        let (waiting, is_first) = self.board(policy, question, reads);
+        let landed = waiting.landed().await?;
         if landed.seen().matches(question.context) {
-            return Ok(landed);
+            return Ok((landed, is_first));
         }
-        self.board(policy, question, everything()).landed().await
+        let (waiting, is_first) = self.board(policy, question, everything());
+        Ok((waiting.landed().await?, is_first))
     }
 
+    /// Also says whether the decision was begun with this.
     fn board<P: Decide>(
         &self,
         policy: &Arc<P>,
         question: Question<'_>,
         reads: ContextReads,
-    ) -> Waiting {
+    ) -> (Waiting, bool) {
         let key = FlightKey {
             policy: policy.identity(),
             lookup: question.lookup.clone(),
@@ -192,7 +214,7 @@ impl Router {
             }
         });
         self.0.metrics.flight(shared);
-        waiting
+        (waiting, !shared)
     }
 
     /// Draws the conclusions from a decision that has come in.

@@ -19,6 +19,8 @@ pub(crate) struct Outcome {
     pub(crate) age: Duration,
     /// The directory could not be asked.
     pub(crate) unavailable: bool,
+    /// This lookup had the policy asked; others may wait for the same.
+    pub(crate) is_first: bool,
 }
 
 impl Outcome {
@@ -28,18 +30,20 @@ impl Outcome {
             source: Source::Cached,
             age: entry.age(now),
             unavailable: false,
+            is_first: false,
         }
     }
 
     /// Where only a new answer will do, one that was given without the directory is none.
-    pub(crate) fn fresh(landed: &Landed, demand: Demand) -> Self {
+    pub(crate) fn fresh(landed: &Landed, demand: Demand, is_first: bool) -> Self {
         let result = match &landed.result {
             Ok(_) if landed.unavailable && demand == Demand::Anew => {
                 Err(Trouble::Failure(Failure::DirectoryUnavailable))
             }
             result => result.clone(),
         };
-        Self { result, source: Source::Fresh, age: Duration::ZERO, unavailable: landed.unavailable }
+        let unavailable = landed.unavailable;
+        Self { result, source: Source::Fresh, age: Duration::ZERO, unavailable, is_first }
     }
 
     /// As if nothing were known yet.
@@ -49,6 +53,7 @@ impl Outcome {
             source: Source::Fresh,
             age: Duration::ZERO,
             unavailable: consultation.degraded,
+            is_first: true,
         }
     }
 
@@ -58,6 +63,7 @@ impl Outcome {
             source: Source::Fresh,
             age: Duration::ZERO,
             unavailable: false,
+            is_first: false,
         }
     }
 
@@ -113,7 +119,7 @@ impl Walk {
 
     /// What one outcome means by itself.
     pub(crate) fn settle<P: Decide>(policy: &Arc<P>, outcome: Outcome) -> Resolution<P::Targets> {
-        let Outcome { result, source, age, unavailable } = outcome;
+        let Outcome { result, source, age, unavailable, .. } = outcome;
         let name = policy.name().clone();
         match result {
             Ok(Decision::Route(route)) => Resolution::Route(Routed {

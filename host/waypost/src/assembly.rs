@@ -9,7 +9,7 @@ use waypost_net::OwnListeners;
 use waypost_net::connect::Connector;
 use waypost_net::health::Health;
 use waypost_net::resolve::{Resolver, ResolverError};
-use waypost_policy::{EngineSettings, Host, HostError};
+use waypost_policy::{AddressForm, CodeCache, EngineSettings, Host, HostError};
 use waypost_routing::Router;
 use waypost_session::Users;
 
@@ -41,12 +41,37 @@ impl Metrics {
 }
 
 /// What makes generations; policies' log lines name users as `users` says.
-pub(crate) fn maker(users: &Users, metrics: &Metrics) -> Result<Maker, HostError> {
+pub(crate) fn maker(
+    users: &Users,
+    metrics: &Metrics,
+    code_cache: Option<CodeCache>,
+) -> Result<Maker, HostError> {
     let users = users.clone();
     let form = move |address: &Address| users.label(address.as_str()).to_string();
-    let settings = EngineSettings { address_form: Some(Arc::new(form)), ..Default::default() };
+    let address_form: Option<AddressForm> = Some(Arc::new(form));
+    let settings = EngineSettings { address_form, code_cache, ..Default::default() };
     let host = Host::new(&settings, metrics.policy.clone())?;
     Ok(Maker::new(host, metrics.directory.clone()))
+}
+
+/// The code cache of whoever serves; made where it is not there. One that is not safe is not used,
+/// and the log says why: that compiling takes longer is no reason to serve nobody.
+pub(crate) fn code_cache(config: &Config) -> Option<CodeCache> {
+    let settings = config.code_cache.as_ref()?;
+    CodeCache::open(settings)
+        .inspect_err(|error| {
+            tracing::error!(
+                target: "waypost::policy",
+                "the code cache is not used, plugins are compiled anew: {error}"
+            );
+        })
+        .ok()
+}
+
+/// The code cache for a command that looks at what serves: used where it is there and belongs to
+/// who asks, and not made.
+pub(crate) fn existing_code_cache(config: &Config) -> Option<CodeCache> {
+    CodeCache::existing(config.code_cache.as_ref()?).ok().flatten()
 }
 
 pub(crate) fn router(config: &Config, metrics: &Metrics) -> Router {

@@ -10,7 +10,9 @@ use waypost_model::{Host, Protocol};
 use waypost_net::OwnListeners;
 use waypost_net::backend::Pattern;
 use waypost_net::connect::Connector;
+use waypost_net::privileges;
 use waypost_net::tls::Certificates;
+use waypost_policy::CodeCache;
 use waypost_session::Users;
 use waypost_wire::login::FrontSettings;
 
@@ -50,7 +52,8 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
         findings.add("configuration", Ok(arguments.config.config.display().to_string()));
         check_certificates(&config, &mut findings);
         let metrics = Metrics::register(&mut Registry::default());
-        let made = assembly::maker(&Users::Clear, &metrics)?.make(&config).await?;
+        let code_cache = check_code_cache(&config, &mut findings);
+        let made = assembly::maker(&Users::Clear, &metrics, code_cache)?.make(&config).await?;
         for policy in &config.policies {
             if let Some(loaded) = made.policies.get(&policy.name) {
                 let digest = loaded.policy().digest();
@@ -78,6 +81,29 @@ fn check_certificates(config: &Config, findings: &mut Findings) {
         "certificates",
         loaded.map(|_| format!("{count} usable")).map_err(|error| error.to_string()),
     );
+}
+
+/// Looks at the code cache, and uses it. It belongs to who serves: somebody else can say nothing
+/// of it, and must not load what lies there.
+fn check_code_cache(config: &Config, findings: &mut Findings) -> Option<CodeCache> {
+    let settings = config.code_cache.as_ref()?;
+    if config.server.user.is_some() && privileges::is_root() {
+        println!("note   the code cache is not looked at: it belongs to who serves, not to root");
+        return None;
+    }
+    let folder = settings.folder.display();
+    match CodeCache::existing(settings) {
+        Ok(found) => {
+            let what = if found.is_some() { "is usable" } else { "will be made" };
+            findings.add("code cache", Ok(format!("{folder} {what}")));
+            found
+        }
+        Err(error) => {
+            // No reason not to serve, and so none to fail here.
+            println!("note   the code cache is not used, plugins are compiled anew: {error}");
+            None
+        }
+    }
 }
 
 async fn check_directories(made: &Made, findings: &mut Findings) {

@@ -11,7 +11,7 @@ use waypost_config::{Config, Problems};
 use waypost_directory::{
     Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSettings, LdifSource,
 };
-use waypost_policy::{Host, Policy};
+use waypost_policy::{Host, Policy, PolicySettings};
 use waypost_routing::LoadedPolicy;
 use waypost_session::Generation;
 
@@ -23,11 +23,14 @@ pub(crate) struct Maker {
     connected: Mutex<HashMap<Arc<str>, (LdapSettings, Directory)>>,
 }
 
+/// Policies that are loaded, by the name in the configuration.
+type Policies = HashMap<Arc<str>, Arc<LoadedPolicy>>;
+
 /// A generation, and by name what it was made of.
 pub(crate) struct Made {
     pub(crate) generation: Generation<LoadedPolicy>,
     pub(crate) directories: HashMap<Arc<str>, Directory>,
-    pub(crate) policies: HashMap<Arc<str>, Arc<LoadedPolicy>>,
+    pub(crate) policies: Policies,
     connected: HashMap<Arc<str>, (LdapSettings, Directory)>,
 }
 
@@ -41,10 +44,10 @@ impl Maker {
     pub(crate) async fn make(&self, config: &Arc<Config>) -> Result<Made, Problems> {
         let mut problems = Vec::new();
         let (directories, connected) = self.directories(config, &mut problems).await;
-        let policies = if problems.is_empty() {
+        let (policies, shadows) = if problems.is_empty() {
             self.policies(config, &directories, &mut problems).await
         } else {
-            HashMap::new()
+            (HashMap::new(), HashMap::new())
         };
         let backends = config.backend_table().map_err(|found| problems.extend(found.0)).ok();
         let Some(backends) = backends.filter(|_| problems.is_empty()) else {
@@ -52,7 +55,7 @@ impl Maker {
         };
         // Only now: a domain whose policy could not be loaded is not wrong for that.
         let domains = config
-            .domain_table(&policies)
+            .domain_table(&policies, &shadows)
             .map_err(|error| Problems(vec![config.problem("/domain", error.to_string())]))?;
         let generation = Generation { domains, backends };
         Ok(Made { generation, directories, policies, connected })
@@ -116,40 +119,60 @@ impl Maker {
         }
     }
 
+    /// The policies, and once more those that are asked in the shadow of others: a shadow has
+    /// budgets, a breaker and a place in the metrics of its own, and shares the compiled code.
     async fn policies(
         &self,
         config: &Arc<Config>,
         directories: &HashMap<Arc<str>, Directory>,
         problems: &mut Vec<waypost_config::Problem>,
-    ) -> HashMap<Arc<str>, Arc<LoadedPolicy>> {
-        let mut policies = HashMap::new();
+    ) -> (Policies, Policies) {
+        let (mut policies, mut shadows) = (HashMap::new(), HashMap::new());
+        let shadowing = config.shadows();
         for configured in &config.policies {
-            let settings = match config.policy_settings(configured, directories) {
-                Ok(settings) => settings,
+            let name = &configured.name;
+            match self.policy(config, configured, directories, name.clone()).await {
+                Ok(policy) => policies.insert(name.clone(), Arc::new(policy)),
                 Err(found) => {
                     problems.extend(found.0);
                     continue;
                 }
             };
-            let host = self.host.clone();
-            match spawn_blocking(move || Policy::load(&host, settings)).await {
-                Ok(Ok(policy)) => {
-                    let made_of = format!("{} {}", policy.digest(), content(config, configured));
-                    let identity = config.policy_identity(configured, &made_of);
-                    let loaded = LoadedPolicy::new(policy, identity);
-                    policies.insert(configured.name.clone(), Arc::new(loaded));
-                }
-                Ok(Err(error)) => {
-                    problems.extend(config.load_problems(&configured.name, &error).0);
-                }
-                Err(panicked) => {
-                    let pointer = format!("/policy/{}/plugin", configured.name);
-                    let message = format!("loading the plugin failed: {panicked}");
-                    problems.push(config.problem(&pointer, message));
+            if shadowing.contains(name) {
+                let shadow = format!("shadow:{name}").into();
+                match self.policy(config, configured, directories, shadow).await {
+                    Ok(policy) => drop(shadows.insert(name.clone(), Arc::new(policy))),
+                    Err(found) => problems.extend(found.0),
                 }
             }
         }
-        policies
+        (policies, shadows)
+    }
+
+    /// One policy under the name that logs and metrics shall have for it.
+    async fn policy(
+        &self,
+        config: &Arc<Config>,
+        configured: &waypost_config::Policy,
+        directories: &HashMap<Arc<str>, Directory>,
+        name: Arc<str>,
+    ) -> Result<LoadedPolicy, Problems> {
+        let settings = config.policy_settings(configured, directories)?;
+        let settings = PolicySettings { name, ..settings };
+        let host = self.host.clone();
+        match spawn_blocking(move || Policy::load(&host, settings)).await {
+            Ok(Ok(policy)) => {
+                let made_of = format!("{} {}", policy.digest(), content(config, configured));
+                let identity = config.policy_identity(configured, &made_of);
+                Ok(LoadedPolicy::new(policy, identity))
+            }
+            Ok(Err(error)) => Err(config.load_problems(&configured.name, &error)),
+            Err(panicked) => {
+                let pointer = format!("/policy/{}/plugin", configured.name);
+                let message = format!("loading the plugin failed: {panicked}");
+                Err(config.problem(&pointer, message).into())
+            }
+        }
     }
 }
 
@@ -167,3 +190,6 @@ fn content(config: &Config, policy: &waypost_config::Policy) -> String {
     }
     format!("{:016x}", hash.finish())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,8 @@ use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
 use crate::cli::RouteArgs;
 
-/// Asks the policies as a login or a message would, and prints what they did. An error when the address has no
-/// route.
+/// Asks the policies as a login or a message would, and prints what they did. An error when the
+/// address has no route.
 pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
     let config = Arc::new(Config::load(&arguments.config.config, &SYSTEM)?);
     let protocol = Protocol::from(arguments.protocol);
@@ -26,7 +26,9 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let metrics = Metrics::register(&mut Registry::default());
-        let made = assembly::maker(&Users::Clear, &metrics)?.make(&config).await?;
+        let code_cache = assembly::existing_code_cache(&config);
+        let maker = assembly::maker(&Users::Clear, &metrics, code_cache)?;
+        let made = maker.make(&config).await?;
         let router = assembly::router(&config, &metrics);
         let generation = &made.generation;
         let explanation = router.explain(&generation.domains, &lookup, &context).await;

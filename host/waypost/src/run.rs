@@ -58,7 +58,7 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
             LogAddresses::Clear => Users::Clear,
             LogAddresses::Hash => Users::hashed(),
         };
-        let maker = assembly::maker(&users, &all)?;
+        let maker = assembly::maker(&users, &all, assembly::code_cache(&config))?;
         let control = control::bind(&config)?;
         // The engine has opened its own page map, which is root's from here on.
         privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
@@ -283,6 +283,7 @@ impl Serving<'_> {
             ("[login]", config.login != started.login),
             ("[smtp] or [spool]", (&config.smtp, &config.spool) != (&started.smtp, &started.spool)),
             ("[cache]", config.cache != started.cache),
+            ("[code-cache]", config.code_cache != started.code_cache),
             ("[metrics]", config.metrics != started.metrics),
             ("[tls]", config.tls != started.tls),
             ("[resolver] or [health]", net(config) != net(started)),

@@ -6,6 +6,7 @@ mod demo;
 mod directory;
 mod hostile;
 mod limits;
+mod loading;
 mod mail;
 mod operating;
 mod outages;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<Case> {
         limits::CASES,
         operating::CASES,
         control::CASES,
+        loading::CASES,
         plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,

@@ -15,6 +15,8 @@ pub struct Domain {
     pub policies: Vec<Arc<str>>,
     /// What happens when one of them faults.
     pub on_fault: OnFault,
+    /// The name of the policy that is asked in their shadow.
+    pub shadow: Option<Arc<str>>,
 }
 
 /// A domain with what is checked once everything is read.
@@ -23,6 +25,7 @@ pub(crate) struct DomainRead {
     pub(crate) key: String,
     pub(crate) name_span: Range<usize>,
     pub(crate) policies: Vec<Placed<Arc<str>>>,
+    pub(crate) shadow: Option<Placed<Arc<str>>>,
 }
 
 static POLICIES: Setting<Vec<Placed<Arc<str>>>> = Setting::required(
@@ -39,11 +42,20 @@ static ON_FAULT: Setting<OnFault> = Setting::with_default(
      has not faulted: no other is asked in its place.",
 );
 
+static SHADOW: Setting<Placed<Arc<str>>> = Setting::optional(
+    "shadow",
+    "\"new\"",
+    "no policy is asked beside these",
+    "A policy that is asked the same as these, after each decision that they make, and compared. \
+     No session depends on it: what it does is seen in metrics and in the log alone, where it is \
+     called shadow:NAME.",
+);
+
 pub(crate) static DOMAIN: Section = Section {
     header: "domain.\"example.test\"",
     about: "A mail domain. [domain.\"*.example.test\"] serves every domain below example.test; the \
             longest that fits wins. [domain.\"*\"] serves all others, for logins only.",
-    settings: &[&POLICIES, &ON_FAULT],
+    settings: &[&POLICIES, &ON_FAULT, &SHADOW],
 };
 
 pub(crate) fn read(entry: &NamedNode<'_>) -> Option<DomainRead> {
@@ -53,14 +65,20 @@ pub(crate) fn read(entry: &NamedNode<'_>) -> Option<DomainRead> {
         if policies.as_ref().is_some_and(Vec::is_empty) {
             table.error(&POLICIES, "expected at least one policy");
         }
-        (policies.unwrap_or_default(), table.get(&ON_FAULT))
+        (policies.unwrap_or_default(), table.get(&ON_FAULT), table.find(&SHADOW))
     });
-    let (policies, on_fault) = read?;
+    let (policies, on_fault, shadow) = read?;
     let names = policies.iter().map(|policy| policy.value.clone()).collect();
     Some(DomainRead {
-        domain: Domain { pattern: pattern?, policies: names, on_fault },
+        domain: Domain {
+            pattern: pattern?,
+            policies: names,
+            on_fault,
+            shadow: shadow.as_ref().map(|shadow| shadow.value.clone()),
+        },
         key: entry.node.key.clone(),
         name_span: entry.name_span.clone(),
         policies,
+        shadow,
     })
 }

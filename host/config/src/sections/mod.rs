@@ -3,6 +3,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod cache;
+pub(crate) mod code_cache;
 pub(crate) mod directory;
 pub(crate) mod domain;
 pub(crate) mod listener;
@@ -28,6 +29,7 @@ pub(crate) static POLICY: Setting<SubTable> = Setting::optional("policy", "", ""
 pub(crate) static DOMAIN: Setting<SubTable> = Setting::optional("domain", "", "", "");
 pub(crate) static BACKEND: Setting<SubTable> = Setting::optional("backend", "", "", "");
 pub(crate) static CACHE: Setting<SubTable> = Setting::optional("cache", "", "", "");
+pub(crate) static CODE_CACHE: Setting<SubTable> = Setting::optional("code-cache", "", "", "");
 pub(crate) static RESOLVER: Setting<SubTable> = Setting::optional("resolver", "", "", "");
 pub(crate) static HEALTH: Setting<SubTable> = Setting::optional("health", "", "", "");
 
@@ -36,13 +38,26 @@ pub(crate) static ROOT: Section = Section {
     header: "",
     about: "",
     settings: &[
-        &SERVER, &METRICS, &LISTENER, &TLS, &LOGIN, &SMTP, &SPOOL, &DIRECTORY, &POLICY, &DOMAIN,
-        &BACKEND, &CACHE, &RESOLVER, &HEALTH,
+        &SERVER,
+        &METRICS,
+        &LISTENER,
+        &TLS,
+        &LOGIN,
+        &SMTP,
+        &SPOOL,
+        &DIRECTORY,
+        &POLICY,
+        &DOMAIN,
+        &BACKEND,
+        &CACHE,
+        &CODE_CACHE,
+        &RESOLVER,
+        &HEALTH,
     ],
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 16] = [
+pub(crate) static ALL: [&Section; 17] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
@@ -57,6 +72,7 @@ pub(crate) static ALL: [&Section; 16] = [
     &backend::BACKEND,
     &backend::PROTOCOL,
     &cache::CACHE,
+    &code_cache::CODE_CACHE,
     &net::RESOLVER,
     &net::HEALTH,
 ];

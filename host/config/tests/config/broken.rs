@@ -209,6 +209,18 @@ fn names_that_nobody_bears() {
         ["32:21: domain.\"example.test\".policies: there is no policy \"other\"; expected \
           [policy.other]"]
     );
+    let shadowed = |shadow: &str| {
+        broken("policies = [\"ldap\"]", &format!("policies = [\"ldap\"]\nshadow = \"{shadow}\""))
+    };
+    assert_eq!(
+        shadowed("ldpa"),
+        ["33:10: domain.\"example.test\".shadow: there is no policy \"ldpa\"; did you mean \
+          \"ldap\"?"]
+    );
+    assert_eq!(
+        shadowed("ldap"),
+        ["33:10: domain.\"example.test\".shadow: ldap would be compared with itself"]
+    );
     assert_eq!(
         broken("{ main = [", "{ mian = [")[0],
         "22:17: policy.ldap.directories.mian: there is no directory \"mian\"; did you mean \

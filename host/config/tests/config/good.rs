@@ -154,6 +154,10 @@ fn every_value_arrives() {
         connect-timeout = "1s"
         reply-timeout = "2s"
 
+        [code-cache]
+        folder = "code/"
+        max-bytes = "64MiB"
+
         [cache]
         cache-for = "10m"
         negative-for = "1s"
@@ -234,6 +238,10 @@ fn every_value_arrives() {
     assert_eq!(imap.connect_timeout, Duration::from_secs(1));
 
     assert_eq!(config.cache.stale_for, Duration::from_secs(7200));
+    let code_cache = config.code_cache.unwrap();
+    assert_eq!(code_cache.folder, Path::new("/etc/waypost/code/"));
+    assert_eq!(code_cache.key.as_os_str(), "/etc/waypost/code.key");
+    assert_eq!(code_cache.max_bytes, 64 << 20);
     assert_eq!(config.resolver.hosts_file, Path::new("/etc/waypost/hosts"));
     assert_eq!(config.resolver.servers.as_deref().unwrap().len(), 1);
     assert_eq!(config.health.max_interval, Duration::from_secs(60));

@@ -41,6 +41,15 @@ fn tls_and_clear_passwords() {
 }
 
 #[test]
+fn a_key_for_no_code_cache() {
+    let key = "[code-cache]\nkey = \"code.key\"\n\n[tls]";
+    assert_eq!(
+        broken("[tls]", key),
+        ["11:7: code-cache.key: a key without a folder has no meaning; expected folder too"]
+    );
+}
+
+#[test]
 fn addresses_in_use_twice() {
     let again =
         "[listener.again]\nprotocol = \"imap\"\ntls = \"implicit\"\nbind = [\"[::]:993\"]\n\n[tls]";

@@ -63,10 +63,29 @@ fn names_with_slashes_and_quotes_are_found() {
 fn the_table_of_domains_holds_the_policies_in_order() {
     let config = good();
     let policies: HashMap<Arc<str>, Arc<&str>> = [("ldap".into(), Arc::new("the policy"))].into();
-    let table = config.domain_table(&policies).unwrap();
+    let table = config.domain_table(&policies, &HashMap::new()).unwrap();
     let address = Address::new("user@example.test", None).unwrap();
     let served = table.find(&Lookup { purpose: Purpose::Login, address }).unwrap();
     assert_eq!(*served.policies[0], "the policy");
+}
+
+#[test]
+fn a_shadow_is_a_policy_that_nobody_else_need_ask() {
+    let shadow = "[policy.new]\nplugin = \"builtin:ldap-routing\"\n\
+                  directories = { main = [\"mail\"] }\ntargets = [\"10.0.0.0/8\"]\n\n[domain.";
+    let text = good_with("[domain.", shadow);
+    let text = text.replace("policies = [\"ldap\"]", "policies = [\"ldap\"]\nshadow = \"new\"");
+    let config = parse(&text).unwrap();
+    assert!(config.warnings.0.is_empty(), "{}", config.warnings);
+    let names: Vec<&str> = config.shadows().into_iter().map(|name| &**name).collect();
+    assert_eq!(names, ["new"]);
+    let policies: HashMap<Arc<str>, Arc<&str>> = [("ldap".into(), Arc::new("live"))].into();
+    let shadows: HashMap<Arc<str>, Arc<&str>> = [("new".into(), Arc::new("shadow"))].into();
+    let table = config.domain_table(&policies, &shadows).unwrap();
+    let address = Address::new("user@example.test", None).unwrap();
+    let served = table.find(&Lookup { purpose: Purpose::Login, address }).unwrap();
+    assert_eq!(served.shadow.as_deref(), Some(&"shadow"));
+    assert_eq!(served.policies.len(), 1);
 }
 
 fn ldif(name: &str) -> Directory {

@@ -173,6 +173,7 @@ impl House {
             pattern: "a.test".parse().unwrap(),
             policies: vec![policy.clone()],
             on_fault: OnFault::Defer,
+            shadow: None,
         };
         let generation =
             Generation { domains: DomainTable::new([served]).unwrap(), backends: table };

@@ -9,9 +9,9 @@ use wasmtime::{
 
 use super::EngineSettings;
 
-/// Core instances in one component: the plugin's own, two of glue, and as many again for a
-/// composed one.
-const MAX_CORE_INSTANCES: u32 = 10;
+/// Core instances in one component: a plugin in Rust has its own and two of glue, an interpreter
+/// with its libraries about forty. They are counted, not set aside.
+const MAX_CORE_INSTANCES: u32 = 64;
 /// Linear memories in one component.
 const MAX_MEMORIES: u32 = 2;
 /// Tables in one component: indirect calls and glue.

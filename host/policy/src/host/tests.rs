@@ -56,7 +56,8 @@ fn the_profile_is_pinned() {
 
 #[test]
 fn the_pool_is_as_large_as_the_concurrency() {
-    let settings = EngineSettings { concurrency: 100, keep_resident: 3 << 16, address_form: None };
+    let settings =
+        EngineSettings { concurrency: 100, keep_resident: 3 << 16, ..EngineSettings::default() };
     let host = host(&settings);
     let pool = host.inner().decisions.get_pooling_config().unwrap();
     assert_eq!(pool.get_total_component_instances(), 108);

@@ -4,6 +4,7 @@
 
 mod answers;
 mod budgets;
+mod code_cache;
 mod directories;
 mod fuzzing;
 mod ldap_routing;

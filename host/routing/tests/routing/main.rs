@@ -4,6 +4,7 @@
 mod order;
 mod renewal;
 mod reuse;
+mod shadow;
 mod sharing;
 mod stale;
 mod world;

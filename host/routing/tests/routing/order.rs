@@ -139,7 +139,7 @@ async fn a_domain_that_nobody_serves() {
 async fn the_entry_for_any_domain_serves_logins_and_not_recipients() {
     let policy = Scripted::always("any", route("north.test"));
     let pattern = "*".parse().unwrap();
-    let served = Served { pattern, policies: vec![policy], on_fault: OnFault::Defer };
+    let served = Served { pattern, policies: vec![policy], on_fault: OnFault::Defer, shadow: None };
     let table = Arc::new(DomainTable::new([served]).unwrap());
     let world = World { table, ..World::new(&[&Scripted::always("other", pass())]) };
     let context = Arc::new(context());

@@ -171,7 +171,7 @@ impl World {
 pub(crate) fn table(policies: &[&Arc<Scripted>], on_fault: OnFault) -> Arc<DomainTable<Scripted>> {
     let policies = policies.iter().map(|policy| Arc::clone(policy)).collect();
     let pattern = "example.test".parse().unwrap();
-    Arc::new(DomainTable::new([Served { pattern, policies, on_fault }]).unwrap())
+    Arc::new(DomainTable::new([Served { pattern, policies, on_fault, shadow: None }]).unwrap())
 }
 
 /// A resolution in a line: what, by whom, from where.

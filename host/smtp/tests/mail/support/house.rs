@@ -122,6 +122,7 @@ impl House {
             pattern: domain.parse().unwrap(),
             policies: vec![policy.clone()],
             on_fault: OnFault::Defer,
+            shadow: None,
         });
         let generation = Generation {
             domains: DomainTable::new(served).unwrap(),
