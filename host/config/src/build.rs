@@ -46,6 +46,7 @@ impl Config {
             settings_json: policy.settings.to_string(),
             directories: granted,
             targets: policy.targets.clone(),
+            verification: policy.verification,
             limits: policy.limits.clone(),
         })
     }
@@ -63,7 +64,8 @@ impl Config {
             .collect();
         let settings = policy.settings.to_string();
         let targets = policy.targets_written.join(" ");
-        let parts = [component, &settings, &targets];
+        let verification = format!("{:?}", policy.verification);
+        let parts = [component, &settings, &targets, &verification];
         let parts = parts.into_iter().chain(granted.iter().map(String::as_str));
         PolicyIdentity::of(parts.map(str::as_bytes))
     }

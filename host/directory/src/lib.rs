@@ -29,8 +29,8 @@ pub use faulty::FaultyDirectory;
 pub use finding::Finding;
 pub use grant::{Denied, DeniedReason, Grant, GrantError};
 pub use ldap::{
-    Bind, LdapDirectory, LdapSettings, LdapUrl, LdapUrlError, SettingsError, TlsIdentity,
-    TlsSettings,
+    Bind, BindAnswer, LdapDirectory, LdapSettings, LdapUrl, LdapUrlError, SettingsError,
+    TlsIdentity, TlsSettings,
 };
 pub use ldif::{
     LdifDirectory, LdifError, LdifLoadError, LdifProblem, LdifSettings, LdifSource, MAX_LDIF,

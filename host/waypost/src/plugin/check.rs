@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use waypost_harness::cases::{settings_json, sha256_from_hex};
+use waypost_model::VerificationGrant;
 use waypost_policy::{
     EngineSettings, Host, Limits, Metrics, PluginSource, Policy, PolicySettings, TargetPatterns,
 };
@@ -29,6 +30,7 @@ pub(super) fn run(arguments: &PluginCheckArgs) -> Result<(), Problem> {
         settings_json,
         directories: Vec::new(),
         targets: TargetPatterns::default(),
+        verification: VerificationGrant::ALL,
         limits: Limits::default(),
     };
     let policy = Policy::load(&host, settings).map_err(|error| Problem::load(component, &error))?;
