@@ -205,15 +205,17 @@ static PASSWORD: Setting<SecretValue> = Setting::optional(
     "it must be given unless the client's own is used",
     "The password, from a file or from the environment ({ env = \"NAME\" }). No policy sees it.",
 );
-static BY: Setting<By> = Setting::with_default(
+static BY: Setting<By> = Setting::optional(
     "by",
-    "\"authorisation-id\"",
+    "\"separator\"",
+    "by the authorisation identity",
     "How the back end is told whose mailbox a master user wants: by the authorisation identity of \
      SASL PLAIN, or by a login name with both (user*master).",
 );
-static SEPARATOR: Setting<char> = Setting::with_default(
+static SEPARATOR: Setting<char> = Setting::optional(
     "separator",
     "\"*\"",
+    "*",
     "What stands between the two then: Dovecot's auth_master_user_separator.",
 );
 
@@ -225,11 +227,14 @@ pub(crate) static ENTER: Section = Section {
 
 fn read_enter(table: &Table<'_>) -> Entry {
     let (name, password) = (table.find(&NAME), table.find(&PASSWORD));
-    let (with, by, separator) = (table.get(&WITH), table.get(&BY), table.get(&SEPARATOR));
+    let (with, by, separator) = (table.get(&WITH), table.find(&BY), table.find(&SEPARATOR));
     let form = match by {
-        By::AuthorisationId => MasterForm::AuthorisationId,
-        By::Separator => MasterForm::Separator(separator),
+        Some(By::Separator) => MasterForm::Separator(separator.unwrap_or('*')),
+        Some(By::AuthorisationId) | None => MasterForm::AuthorisationId,
     };
+    if with == With::MasterUser && form == MasterForm::AuthorisationId {
+        table.refuse(&SEPARATOR, "this has a meaning with by = \"separator\" only");
+    }
     let wrong = |setting: &'static dyn Declared| {
         table.refuse(setting, "this has no meaning with what sessions enter with");
     };

@@ -45,6 +45,7 @@ pub(crate) static ROOT: Section = Section {
         &LISTENER,
         &TLS,
         &LOGIN,
+        &VERIFICATION,
         &SMTP,
         &SPOOL,
         &DIRECTORY,
