@@ -21,6 +21,7 @@ mod page;
 mod password;
 mod query;
 mod replay;
+mod rewrite;
 mod secret;
 
 pub use directory::Directory;
@@ -46,3 +47,4 @@ pub use query::{
     MAX_TEXT, Part, Problem, Query, Scope,
 };
 pub use replay::{Exchange, ReplayDirectory};
+pub use rewrite::{Rewrite, rewritten_dn};

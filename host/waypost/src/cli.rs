@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use waypost_model::Protocol;
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     /// Start a whole cluster on loopback to try: a directory, two back ends, Waypost in front.
     Demo(DemoArgs),
     /// Serve.
-    Run(ConfigArgs),
+    Run(RunArgs),
     /// Say what is wrong with a configuration, its plugins, directories, certificates and back
     /// ends.
     Check(CheckArgs),
@@ -41,6 +42,27 @@ pub(crate) struct ConfigArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/waypost/waypost.toml")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+}
+
+/// Whether decisions are written down.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RecordArgs {
+    /// Write what policies are asked and what they get into this folder, one file for each policy,
+    /// as cases for `waypost plugin test`. Words stand for other words, unless the policy's
+    /// settings name them.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) record: Option<PathBuf>,
+    /// Write addresses and values as they are.
+    #[arg(long, requires = "record")]
+    pub(crate) record_clear: bool,
 }
 
 /// What `waypost plugin` tells by its exit code.
@@ -95,12 +117,38 @@ pub(crate) struct PluginCheckArgs {
     /// Its settings, in TOML: what stands in [policy.NAME.settings]. Without, none are given.
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
+    /// A file that becomes a setting: what stands in [policy.NAME.files].
+    #[arg(long = "file", value_name = "SETTING=FILE")]
+    pub(crate) files: Vec<Assignment>,
+    /// A limit other than production's, such as memory=128MiB: what stands in [policy.NAME.limits].
+    #[arg(long = "limit", value_name = "LIMIT=VALUE")]
+    pub(crate) limits: Vec<Assignment>,
+}
+
+/// `KEY=VALUE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                Ok(Self { key: key.into(), value: value.into() })
+            }
+            _ => Err("expected KEY=VALUE"),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginInspectArgs {
-    /// The component.
-    pub(crate) component: PathBuf,
+    /// The component: a file, or one that comes with Waypost as builtin:NAME.
+    pub(crate) component: String,
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +259,8 @@ pub(crate) struct RouteArgs {
     /// The client's address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) client: std::net::IpAddr,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
 }
 
 /// The protocols whose listeners this version serves.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use waypost_model::{Host, VerificationGrant};
@@ -8,7 +9,7 @@ use waypost_policy::{Limits, PluginSource, TargetPatterns};
 
 use crate::json::{self, Json};
 use crate::read::{NamedNode, Placed, Section, Setting, SubTable, Table, Value, choice};
-use crate::value::{Octets, Period, Plugin, Sha256, is_name};
+use crate::value::{ExistingFile, Octets, Period, Plugin, Sha256, is_name};
 
 /// A policy: `[policy.NAME]`.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Policy {
     pub sha256: Option<[u8; 32]>,
     /// The `settings` table as JSON.
     pub settings: Json,
+    /// The files whose text it gets as further settings, by the setting's name.
+    pub files: BTreeMap<String, PathBuf>,
     /// The directories that it may ask, by name, each with the attributes that it may read and
     /// test.
     pub directories: BTreeMap<Arc<str>, Vec<String>>,
@@ -35,6 +38,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The targets that it may name, as they are written.
+    pub fn targets_written(&self) -> &[String] {
+        &self.targets_written
+    }
+
     /// The hosts that it may name and that are written out, names and addresses.
     pub fn exact_targets(&self) -> impl Iterator<Item = Host> {
         self.targets_written.iter().filter_map(|target| target.parse().ok())
@@ -97,6 +105,15 @@ static SETTINGS: Setting<SubTable> = Setting::optional(
     "it has none",
     "The plugin's own settings, handed to it as they are; see its documentation.",
 );
+static FILES: Setting<SubTable> = Setting::optional(
+    "files",
+    "{ map = \"users.map\" }",
+    "it gets none",
+    "Files that the plugin gets as further settings, by the setting's name, since it can open none \
+     itself: each is text of at most 32 MiB. Waypost reads them, as the user that it serves as, \
+     when it starts and with each reload; a file that has changed ends the routes that were learnt \
+     from the old one.",
+);
 static LIMITS_TABLE: Setting<SubTable> =
     Setting::optional("limits", "{ }", "the defaults below", "What a decision may cost.");
 
@@ -104,7 +121,16 @@ pub(crate) static POLICY: Section = Section {
     header: "policy.ldap",
     about: "A policy, under a name of your choice: a plugin with its settings and with what it is \
             allowed.",
-    settings: &[&PLUGIN, &SHA256, &DIRECTORIES, &TARGETS, &VERIFICATION, &SETTINGS, &LIMITS_TABLE],
+    settings: &[
+        &PLUGIN,
+        &SHA256,
+        &DIRECTORIES,
+        &TARGETS,
+        &VERIFICATION,
+        &SETTINGS,
+        &FILES,
+        &LIMITS_TABLE,
+    ],
 };
 
 /// One way of checking passwords.
@@ -203,12 +229,14 @@ fn read_table(table: &Table<'_>, name: &str) -> Option<(Policy, Vec<GrantRead>)>
         None => Some(Json::empty()),
     };
     let verification = read_verification(table);
+    let files = read_files(table, settings.as_ref());
     let limits = table.table(&LIMITS_TABLE, &LIMITS, read_limits).unwrap_or_default();
     let policy = Policy {
         name: name.into(),
         plugin: plugin?.0,
         sha256: sha256.map(|digest| digest.0),
         settings: settings?,
+        files,
         directories: grants.iter().map(GrantRead::names).collect(),
         targets,
         targets_written: targets_written.into_iter().map(|target| target.value).collect(),
@@ -234,6 +262,20 @@ fn read_grants(table: &Table<'_>) -> Vec<GrantRead> {
         attributes: Vec::<Placed<String>>::read(&entry.node).unwrap_or_default(),
     };
     entries.into_iter().map(grant).collect()
+}
+
+fn read_files(table: &Table<'_>, settings: Option<&Json>) -> BTreeMap<String, PathBuf> {
+    let entries = table.node(&FILES).and_then(|node| node.entries()).unwrap_or_default();
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        if settings.is_some_and(|settings| settings.has(entry.name)) {
+            entry.name_error(format!("{} stands in the settings already", entry.name));
+        }
+        if let Some(ExistingFile(path)) = entry.node.read() {
+            files.insert(entry.name.to_owned(), path);
+        }
+    }
+    files
 }
 
 fn read_targets(table: &Table<'_>, written: &[Placed<String>]) -> TargetPatterns {

@@ -1,0 +1,5 @@
+//! POP3.
+
+mod back;
+mod front;
+mod garbage;

@@ -1,0 +1,4 @@
+//! SMTP and LMTP.
+
+mod back;
+mod front;

@@ -1,0 +1,5 @@
+//! Submission.
+
+mod back;
+mod front;
+mod garbage;
