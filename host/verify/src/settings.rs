@@ -44,7 +44,7 @@ pub struct FailureSettings {
     /// anew. 15 min.
     pub forgotten_after: Duration,
     /// `max-attempts-in-flight`: how many logins of one user, or from one network, may be undecided
-    /// at once; zero is no limit. 20.
+    /// at once; zero is no limit. 100.
     pub max_in_flight: u32,
 }
 
@@ -55,7 +55,7 @@ impl Default for FailureSettings {
             delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(15),
             forgotten_after: Duration::from_secs(15 * 60),
-            max_in_flight: 20,
+            max_in_flight: 100,
         }
     }
 }

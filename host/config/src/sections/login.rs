@@ -72,7 +72,7 @@ static FAILURES_FORGOTTEN_AFTER: Setting<Period> = Setting::with_default(
 );
 static MAX_ATTEMPTS_IN_FLIGHT: Setting<u32> = Setting::with_default(
     "max-attempts-in-flight",
-    "20",
+    "100",
     "How many logins of one user, or from one network, may be undecided at once; further ones get a \
      temporary error. Zero is no limit.",
 );
