@@ -20,6 +20,7 @@ mod metrics;
 mod page;
 mod query;
 mod replay;
+mod rewrite;
 mod secret;
 
 pub use directory::Directory;
@@ -42,3 +43,4 @@ pub use query::{
     MAX_TEXT, Part, Problem, Query, Scope,
 };
 pub use replay::{Exchange, ReplayDirectory};
+pub use rewrite::{Rewrite, rewritten_dn};

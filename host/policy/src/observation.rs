@@ -28,6 +28,8 @@ pub struct Exchanged {
     /// What was asked, and what the plugin got. A base or a filter that could not be bound stands
     /// as the plugin gave it.
     pub exchange: Exchange,
+    /// It was bound, and within the grant: the directory was asked.
+    pub is_sent: bool,
     /// The decision ended before the search did: the plugin got nothing.
     pub is_cut_off: bool,
     /// From the call to its end.

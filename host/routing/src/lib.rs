@@ -36,7 +36,7 @@ pub use domains::{DomainPattern, DomainTable, DomainTableError, OnFault, Served}
 pub use explain::{Explanation, KnownDecision, Step};
 pub use login_name::{LoginName, LoginNameError, LoginNameRules};
 pub use metrics::Metrics;
-pub use policy::LoadedPolicy;
+pub use policy::{LoadedPolicy, Watch};
 pub use resolution::{Renewal, Resolution, Routed, Source};
 pub use router::Router;
 pub use settings::Settings;

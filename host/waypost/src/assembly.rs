@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use waypost_config::Config;
+use waypost_harness::record::Recorder;
 use waypost_model::Address;
 use waypost_net::OwnListeners;
 use waypost_net::connect::Connector;
@@ -40,18 +41,20 @@ impl Metrics {
     }
 }
 
-/// What makes generations; policies' log lines name users as `users` says.
+/// What makes generations; policies' log lines name users as `users` says, their decisions go to
+/// `recorder`.
 pub(crate) fn maker(
     users: &Users,
     metrics: &Metrics,
     code_cache: Option<CodeCache>,
+    recorder: Option<Recorder>,
 ) -> Result<Maker, HostError> {
     let users = users.clone();
     let form = move |address: &Address| users.label(address.as_str()).to_string();
     let address_form: Option<AddressForm> = Some(Arc::new(form));
     let settings = EngineSettings { address_form, code_cache, ..Default::default() };
     let host = Host::new(&settings, metrics.policy.clone())?;
-    Ok(Maker::new(host, metrics.directory.clone()))
+    Ok(Maker::new(host, metrics.directory.clone(), recorder))
 }
 
 /// The code cache of whoever serves; made where it is not there. One that is not safe is not used,

@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
         check_certificates(&config, &mut findings);
         let metrics = Metrics::register(&mut Registry::default());
         let code_cache = check_code_cache(&config, &mut findings);
-        let made = assembly::maker(&Users::Clear, &metrics, code_cache)?.make(&config).await?;
+        let made =
+            assembly::maker(&Users::Clear, &metrics, code_cache, None)?.make(&config).await?;
         for policy in &config.policies {
             if let Some(loaded) = made.policies.get(&policy.name) {
                 let digest = loaded.policy().digest();

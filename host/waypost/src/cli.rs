@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Start a whole cluster on loopback to try: a directory, two back ends, Waypost in front.
     Demo(DemoArgs),
     /// Serve.
-    Run(ConfigArgs),
+    Run(RunArgs),
     /// Say what is wrong with a configuration, its plugins, directories, certificates and back
     /// ends.
     Check(CheckArgs),
@@ -41,6 +41,27 @@ pub(crate) struct ConfigArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/waypost/waypost.toml")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+}
+
+/// Whether decisions are written down.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RecordArgs {
+    /// Write what policies are asked and what they get into this folder, one file for each policy,
+    /// as cases for `waypost plugin test`. Words stand for other words, unless the policy's
+    /// settings name them.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) record: Option<PathBuf>,
+    /// Write addresses and values as they are.
+    #[arg(long, requires = "record")]
+    pub(crate) record_clear: bool,
 }
 
 /// What `waypost plugin` tells by its exit code.
@@ -211,6 +232,8 @@ pub(crate) struct RouteArgs {
     /// The client's address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) client: std::net::IpAddr,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
 }
 
 /// The protocols whose listeners this version serves.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use waypost_demo::{Addresses, BackEnd};
 
 use self::cluster::{DOMAIN, MEMBERS};
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, RecordArgs};
 use crate::run;
 
 /// Where Waypost listens, and its back ends too: in a cluster they share their ports, as the
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     let configuration = folder.path().join("waypost.toml");
     std::fs::write(folder.path().join("directory.ldif"), cluster::ldif())?;
     std::fs::write(&configuration, configuration_text(ports))?;
-    run::serve(&configuration, || introduce(ports, &configuration))
+    run::serve(&configuration, &RecordArgs::default(), || introduce(ports, &configuration))
 }
 
 /// The back ends on a thread of their own: they are no part of Waypost.

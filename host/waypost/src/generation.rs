@@ -11,14 +11,19 @@ use waypost_config::{Config, Problems};
 use waypost_directory::{
     Directory, LdapDirectory, LdapSettings, LdifDirectory, LdifSettings, LdifSource,
 };
+use waypost_harness::record::Recorder;
 use waypost_policy::{Host, Policy, PolicySettings};
 use waypost_routing::LoadedPolicy;
 use waypost_session::Generation;
+
+use crate::record;
 
 /// What generations are made with, and what they hand on to each other.
 pub(crate) struct Maker {
     host: Host,
     metrics: waypost_directory::Metrics,
+    /// Writes down what policies decide, where that is wanted.
+    recorder: Option<Recorder>,
     /// LDAP directories of the current generation: one that has not changed keeps its connections.
     connected: Mutex<HashMap<Arc<str>, (LdapSettings, Directory)>>,
 }
@@ -35,8 +40,12 @@ pub(crate) struct Made {
 }
 
 impl Maker {
-    pub(crate) fn new(host: Host, metrics: waypost_directory::Metrics) -> Self {
-        Self { host, metrics, connected: Mutex::default() }
+    pub(crate) fn new(
+        host: Host,
+        metrics: waypost_directory::Metrics,
+        recorder: Option<Recorder>,
+    ) -> Self {
+        Self { host, metrics, recorder, connected: Mutex::default() }
     }
 
     /// Makes a generation. Must be called on the control thread's runtime, where the directories'
@@ -132,7 +141,10 @@ impl Maker {
         for configured in &config.policies {
             let name = &configured.name;
             match self.policy(config, configured, directories, name.clone()).await {
-                Ok(policy) => policies.insert(name.clone(), Arc::new(policy)),
+                Ok(policy) => {
+                    let policy = self.recorded(policy, config, configured, directories);
+                    policies.insert(name.clone(), Arc::new(policy))
+                }
                 Err(found) => {
                     problems.extend(found.0);
                     continue;
@@ -147,6 +159,22 @@ impl Maker {
             }
         }
         (policies, shadows)
+    }
+
+    /// The policy, and its decisions written down where that is wanted.
+    fn recorded(
+        &self,
+        policy: LoadedPolicy,
+        config: &Config,
+        configured: &waypost_config::Policy,
+        directories: &HashMap<Arc<str>, Directory>,
+    ) -> LoadedPolicy {
+        let Some(recorder) = &self.recorder else { return policy };
+        match config.policy_settings(configured, directories) {
+            Ok(settings) => record::watched(policy, recorder, configured, settings),
+            // It has just been loaded with them.
+            Err(_) => policy,
+        }
     }
 
     /// One policy under the name that logs and metrics shall have for it.

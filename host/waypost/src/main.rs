@@ -12,6 +12,7 @@ mod logging;
 mod mail;
 mod metrics;
 mod plugin;
+mod record;
 mod reload;
 mod route;
 mod run;
@@ -27,7 +28,7 @@ use crate::cli::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Run(arguments) => run::serve(&arguments.config, || ()),
+        Command::Run(arguments) => run::serve(&arguments.config.config, &arguments.record, || ()),
         Command::Check(arguments) => check::run(&arguments),
         Command::Route(arguments) => route::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),

@@ -12,6 +12,7 @@ use waypost_session::Users;
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
 use crate::cli::RouteArgs;
+use crate::record;
 
 /// Asks the policies as a login or a message would, and prints what they did. An error when the
 /// address has no route.
@@ -27,11 +28,15 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let metrics = Metrics::register(&mut Registry::default());
         let code_cache = assembly::existing_code_cache(&config);
-        let maker = assembly::maker(&Users::Clear, &metrics, code_cache)?;
+        let recorder = record::start(&arguments.record)?;
+        let maker = assembly::maker(&Users::Clear, &metrics, code_cache, recorder.clone())?;
         let made = maker.make(&config).await?;
         let router = assembly::router(&config, &metrics);
         let generation = &made.generation;
         let explanation = router.explain(&generation.domains, &lookup, &context).await;
+        if let Some(recorder) = recorder {
+            recorder.finish();
+        }
         println!("address  {}", lookup.address);
         match &explanation.domain {
             Some(pattern) => println!("domain   [domain.\"{pattern}\"]"),

@@ -25,17 +25,19 @@ use waypost_smtp::Service;
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
+use crate::cli::RecordArgs;
 use crate::control::Reload;
 use crate::doors::doors;
 use crate::generation::Maker;
 use crate::workers::Workers;
-use crate::{control, logging, mail, metrics};
+use crate::{control, logging, mail, metrics, record};
 
 /// How often the certificates' files are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the configuration at `path` until a signal ends it; calls `ready` once clients may come.
-pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
+/// Decisions are recorded as `record` says.
+pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> anyhow::Result<()> {
     let config = Arc::new(Config::load(path, &SYSTEM)?);
     logging::start(config.server.log);
     let mut registry = Registry::default();
@@ -58,7 +60,9 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
             LogAddresses::Clear => Users::Clear,
             LogAddresses::Hash => Users::hashed(),
         };
-        let maker = assembly::maker(&users, &all, assembly::code_cache(&config))?;
+        let recorder = record::start(record)?;
+        let code_cache = assembly::code_cache(&config);
+        let maker = assembly::maker(&users, &all, code_cache, recorder.clone())?;
         let control = control::bind(&config)?;
         // The engine has opened its own page map, which is root's from here on.
         privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
@@ -89,9 +93,13 @@ pub(crate) fn serve(path: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
         }
         tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
         ready();
-        Serving { path, started: config, maker, process, mail, certificates, workers }
+        let ended = Serving { path, started: config, maker, process, mail, certificates, workers }
             .until_told_to_stop(reloads)
-            .await
+            .await;
+        if let Some(recorder) = recorder {
+            recorder.finish();
+        }
+        ended
     })
 }
 

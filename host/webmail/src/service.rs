@@ -32,6 +32,8 @@ pub struct Entrance {
     pub acceptor: Option<Acceptor>,
     /// How login names are read.
     pub names: LoginNameRules,
+    /// `allow-plaintext-login`: whether passwords may come without TLS.
+    pub allow_plaintext: bool,
 }
 
 impl<P: Decide> Service<P> {

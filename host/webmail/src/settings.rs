@@ -16,8 +16,6 @@ pub struct Settings {
     pub realm: Arc<str>,
     /// `trusted-proxies`: peers whose `Forwarded` and `X-Forwarded-*` fields are believed. Nobody.
     pub trusted_proxies: Networks,
-    /// `cookie`: the name of Waypost's own cookie, which no back end sees or sets. `waypost`.
-    pub cookie: Arc<str>,
     /// `header-timeout`: how long the head of a request may take from its first octet, and a TLS
     /// handshake. 10 s.
     pub header_timeout: Duration,
@@ -62,7 +60,6 @@ impl Default for Settings {
             auth_failure_delay: Duration::from_secs(2),
             realm: "Webmail".into(),
             trusted_proxies: Networks::default(),
-            cookie: "waypost".into(),
             header_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             stall_timeout: Duration::from_secs(60),

@@ -12,7 +12,9 @@ mod operating;
 mod outages;
 mod plugin;
 mod proxy_protocol;
+mod record;
 mod sessions;
+mod swap;
 
 /// A test: its name and what it does.
 pub(crate) type Case = (&'static str, fn());
@@ -29,6 +31,8 @@ pub(crate) fn all() -> Vec<Case> {
         operating::CASES,
         control::CASES,
         loading::CASES,
+        swap::CASES,
+        record::CASES,
         plugin::CASES,
         proxy_protocol::CASES,
         demo::CASES,

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,13 +29,19 @@ impl Waypost {
     /// As [`Waypost::start`], in a folder that is prepared already. It aborts where it comes to
     /// the fail point of this name.
     pub fn start_in(folder: TempDir, fail_point: Option<&str>) -> Self {
-        let process = launch(&folder, fail_point);
+        let process = launch(&folder, fail_point, &[]);
+        Self { process, folder }
+    }
+
+    /// As [`Waypost::start_in`], with a recording of what its policies decide.
+    pub fn start_recording(folder: TempDir, records: &Path) -> Self {
+        let process = launch(&folder, None, &["--record".as_ref(), records.as_os_str()]);
         Self { process, folder }
     }
 
     /// Starts it again, with what lies in its folder.
     pub fn restart(&mut self, fail_point: Option<&str>) {
-        self.process = launch(&self.folder, fail_point);
+        self.process = launch(&self.folder, fail_point, &[]);
     }
 
     /// Where its configuration lies.
@@ -74,9 +81,10 @@ impl Waypost {
     }
 }
 
-fn launch(folder: &TempDir, fail_point: Option<&str>) -> Background {
+fn launch(folder: &TempDir, fail_point: Option<&str>, arguments: &[&OsStr]) -> Background {
     let mut command = Command::new(program());
     command.arg("run").arg("--config").arg(folder.path().join("waypost.toml"));
+    command.args(arguments);
     if let Some(name) = fail_point {
         command.env("WAYPOST_FAIL_POINT", name);
     }

@@ -33,6 +33,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The targets that it may name, as they are written.
+    pub fn targets_written(&self) -> &[String] {
+        &self.targets_written
+    }
+
     /// The hosts that it may name and that are written out, names and addresses.
     pub fn exact_targets(&self) -> impl Iterator<Item = Host> {
         self.targets_written.iter().filter_map(|target| target.parse().ok())

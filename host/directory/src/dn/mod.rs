@@ -75,7 +75,7 @@ const END_OF_TYPE: u8 = 2;
 const ESCAPE: u8 = 3;
 
 impl Dn {
-    fn new(rdns: Vec<Rdn>) -> Self {
+    pub(crate) fn new(rdns: Vec<Rdn>) -> Self {
         let mut key = Vec::with_capacity(64);
         for rdn in rdns.iter().rev() {
             rdn.append_key(&mut key);

@@ -210,6 +210,7 @@ impl Asked {
         explained.push(Exchanged {
             directory: granted.directory.name().clone(),
             exchange,
+            is_sent: bound.is_some(),
             is_cut_off: true,
             took: Duration::ZERO,
         });

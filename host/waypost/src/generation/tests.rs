@@ -63,7 +63,7 @@ fn context() -> Arc<Context> {
 async fn a_generation_is_freed_as_soon_as_another_is_in_force() {
     let folder = folder();
     let metrics = Metrics::register(&mut Registry::default());
-    let maker: Maker = assembly::maker(&Users::Clear, &metrics, None).unwrap();
+    let maker: Maker = assembly::maker(&Users::Clear, &metrics, None, None).unwrap();
     let load = || Config::load(&folder.path().join("waypost.toml"), &SYSTEM).unwrap();
     let config = Arc::new(load());
     let router = assembly::router(&config, &metrics);

@@ -1,0 +1,258 @@
+//! Policies that are swapped under load: nobody notices, and nothing is left behind.
+//!
+//! Ten seconds here; `WAYPOST_SWAP_SECONDS=60` makes it a whole minute.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Case;
+use crate::servers::{NullBackEnd, Waypost, free_port, free_port_on};
+
+pub(crate) const CASES: &[Case] =
+    &[("swap::policies_are_swapped_ten_times_a_second_under_load_and_nobody_notices", swap)];
+
+/// From one swap to the next.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Clients that log in and out without a pause.
+const CLIENTS: usize = 8;
+const USERS: usize = 1000;
+/// How long nothing is counted: until every pool and every buffer has its size.
+const WARM_UP: Duration = Duration::from_secs(3);
+/// What memory may grow by from the first half of the time to the second, in KiB: less than a
+/// generation of compiled code and its policy's instances, and there are many of them.
+const GROWTH: u64 = 4 << 10;
+/// No login takes longer: a client would not notice less.
+const SLOWEST: Duration = Duration::from_secs(5);
+
+/// What there is to say of the logins.
+#[derive(Default)]
+struct Tally {
+    logins: AtomicUsize,
+    slowest: Mutex<Duration>,
+    wrong: Mutex<Vec<String>>,
+}
+
+fn swap() {
+    let seconds = std::env::var("WAYPOST_SWAP_SECONDS");
+    let time = Duration::from_secs(seconds.map_or(10, |seconds| seconds.parse().unwrap()));
+    let at = ["127.0.0.2", "127.0.0.3"].map(|address| address.parse::<IpAddr>().unwrap());
+    let back_end = free_port_on(&at);
+    NullBackEnd::start("north", (at[0], back_end).into());
+    NullBackEnd::start("south", (at[1], back_end).into());
+    let port = free_port();
+    // They decide alike and are not the same: the settings are part of what is compiled.
+    let [one, other] = ["true", "false"].map(|first| configuration(port, back_end, first));
+    let waypost = Waypost::start(&one, &[("users.ldif", &users())]);
+    let file = waypost.configuration();
+    let control = waypost.file("control");
+    // Both are compiled and cached by now.
+    replace(&file, &other);
+    reload(&control);
+
+    let (tally, over) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
+    let clients = (0..CLIENTS).map(|client| {
+        let (tally, over) = (tally.clone(), over.clone());
+        thread::spawn(move || {
+            let mut user = client;
+            while !over.load(Ordering::Relaxed) {
+                tally.log_in(port, user % USERS);
+                user += CLIENTS;
+            }
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+
+    let mut memory = Vec::new();
+    let (mut swaps, mut late) = (0, 0);
+    let started = Instant::now();
+    let (mut next, mut measured) = (started, started + WARM_UP);
+    while started.elapsed() < WARM_UP + time {
+        replace(&file, if swaps % 2 == 0 { &one } else { &other });
+        reload(&control);
+        swaps += 1;
+        if Instant::now() >= measured {
+            memory.push(proportional_set(waypost.id()));
+            measured += Duration::from_secs(1);
+        }
+        next += INTERVAL;
+        match next.checked_duration_since(Instant::now()) {
+            Some(pause) => thread::sleep(pause),
+            None => {
+                late += 1;
+                next = Instant::now();
+            }
+        }
+    }
+    let took = started.elapsed();
+    over.store(true, Ordering::Relaxed);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+
+    let logins = tally.logins.load(Ordering::Relaxed);
+    let slowest = *tally.slowest.lock().unwrap();
+    let halves = memory.split_at(memory.len() / 2);
+    let [before, after] = [halves.0, halves.1].map(|half| half.iter().min().copied().unwrap());
+    let shown = memory.iter().fold(String::new(), |mut text, kib| {
+        let _ = write!(text, " {:.1}", *kib as f64 / 1024.0);
+        text
+    });
+    println!(
+        "{swaps} swaps ({late} late) and {logins} logins in {took:.1?}, {:.0} a second, the slowest \
+         {slowest:.0?}; memory each second in MiB:{shown}",
+        logins as f64 / took.as_secs_f64()
+    );
+    let wrong = tally.wrong.lock().unwrap();
+    assert!(wrong.is_empty(), "{} of {logins} went wrong: {:#?}", wrong.len(), wrong.first());
+    assert!(slowest < SLOWEST, "{slowest:?}");
+    // A machine that is busy with other tests carries fewer; what is here carries far more.
+    assert!(logins > 100 * CLIENTS, "{logins}");
+    assert!(swaps as f64 > 5.0 * took.as_secs_f64(), "{swaps} in {took:?}");
+    assert!(after <= before + GROWTH, "from {before} KiB to {after} KiB:{shown}");
+    let log = waypost.log();
+    assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}
+
+impl Tally {
+    /// Logs in, asks where it is, and logs out.
+    fn log_in(&self, port: u16, user: usize) {
+        let started = Instant::now();
+        let user = format!("user{user}@localdomain.test");
+        let done = converse(port, &user);
+        self.logins.fetch_add(1, Ordering::Relaxed);
+        let took = started.elapsed();
+        let mut slowest = self.slowest.lock().unwrap();
+        *slowest = slowest.max(took);
+        drop(slowest);
+        if let Err(wrong) = done {
+            self.wrong.lock().unwrap().push(wrong);
+        }
+    }
+}
+
+/// The back end on which a user lives.
+fn home(user: &str) -> &'static str {
+    let number = user.trim_start_matches("user").split('@').next().unwrap();
+    if number.parse::<usize>().unwrap().is_multiple_of(2) { "north" } else { "south" }
+}
+
+fn converse(port: u16, user: &str) -> Result<(), String> {
+    let told = |error: std::io::Error| format!("{user}: {error}");
+    let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).map_err(told)?;
+    stream.set_nodelay(true).map_err(told)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).map_err(told)?;
+    let mut writer = stream.try_clone().map_err(told)?;
+    let mut reader = BufReader::new(stream);
+    let mut until = |start: &str| loop {
+        let mut line = String::new();
+        let read = reader.read_line(&mut line).map_err(told)?;
+        if line.starts_with(start) {
+            return Ok(line);
+        }
+        if read == 0 || line.starts_with(start.get(..2).unwrap_or_default()) {
+            return Err(format!("{user}: {line:?} where {start:?} was expected"));
+        }
+    };
+    until("* OK")?;
+    writer.write_all(format!("a LOGIN {user} secret\r\n").as_bytes()).map_err(told)?;
+    until("a OK")?;
+    writer.write_all(b"b WHO\r\n").map_err(told)?;
+    let who = until("b OK")?;
+    if who.trim_end() != format!("b OK {} {user}", home(user)) {
+        return Err(format!("{user} was taken to the wrong back end: {who}"));
+    }
+    writer.write_all(b"c LOGOUT\r\n").map_err(told)?;
+    until("c OK")?;
+    Ok(())
+}
+
+/// Puts a new configuration in the place of the old one, whole.
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, file).unwrap();
+}
+
+/// As `waypost reload` does it, without a process for each.
+fn reload(control: &Path) {
+    let mut stream = UnixStream::connect(control).unwrap();
+    stream.write_all(b"{\"command\":\"reload\"}\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("{\"done\""), "{answer}");
+}
+
+/// The proportional set size of a process, in KiB.
+fn proportional_set(process: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn users() -> String {
+    let base = "version: 1\n\ndn: dc=localdomain,dc=test\nobjectClass: domain\ndc: localdomain\n";
+    (0..USERS).fold(base.to_owned(), |mut ldif, number| {
+        let user = format!("user{number}");
+        let host = if home(&user) == "north" { "127.0.0.2" } else { "127.0.0.3" };
+        let _ = write!(
+            ldif,
+            "\ndn: uid={user},dc=localdomain,dc=test\nobjectClass: inetOrgPerson\nuid: {user}\n\
+             mail: {user}@localdomain.test\nmailHost: {host}\n"
+        );
+        ldif
+    })
+}
+
+/// Nothing is remembered, so that each login asks the policy that is in force.
+fn configuration(port: u16, back_end: u16, use_first: &str) -> String {
+    format!(
+        r#"[server]
+hostname = "mail.localdomain.test"
+control = "control"
+
+[code-cache]
+folder = "code"
+
+[cache]
+cache-for = "0s"
+negative-for = "0s"
+stale-for = "0s"
+
+[listener.imap]
+protocol = "imap"
+bind = ["127.0.0.1:{port}"]
+tls = "none"
+allow-plaintext-login = true
+max-connections-per-address = 1000
+max-connections-per-user = 1000
+
+[directory.main]
+ldif = "users.ldif"
+base = "dc=localdomain,dc=test"
+
+[policy.ldap]
+plugin = "builtin:ldap-routing"
+directories = {{ main = ["mail", "mailHost"] }}
+targets = ["127.0.0.0/8"]
+
+[policy.ldap.settings]
+directory = "main"
+search-base = "%s"
+search-pattern = "mail=%e"
+host-field = "mailHost"
+use-first = {use_first}
+
+[domain."localdomain.test"]
+policies = ["ldap"]
+
+[backend."*"]
+imap = {{ port = {back_end}, tls = "none" }}
+"#
+    )
+}
