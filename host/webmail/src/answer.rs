@@ -12,6 +12,8 @@ use waypost_routing::LoginNameError;
 
 use crate::back::TargetFailure;
 use crate::body::{AnswerBody, BodyFault};
+use crate::form::FormError;
+use crate::reception::Reply;
 use crate::scrutiny::Misfit;
 
 /// After how long a client may come back that was told that it cannot be served now.
@@ -35,6 +37,15 @@ pub(crate) enum Reason {
     /// Nobody has said who they are.
     #[error("no credentials")]
     Nobody,
+    /// Nobody has said who they are, and a page would be of no use there.
+    #[error("nobody is known, and this is no place for a page")]
+    NoPage,
+    /// What belongs to the identifier-first page.
+    #[error("{}", .0.kind)]
+    Reply(Box<Reply>),
+    /// A login form that cannot be read.
+    #[error("{0}")]
+    Form(#[from] FormError),
     /// What they say cannot be credentials.
     #[error("the credentials are malformed")]
     Credentials,
@@ -79,6 +90,9 @@ impl Reason {
             Self::Busy => "busy",
             Self::UserBusy => "user-busy",
             Self::Nobody => "no-credentials",
+            Self::NoPage => "no-page",
+            Self::Reply(reply) => reply.kind,
+            Self::Form(_) => "form",
             Self::Credentials => "credentials",
             Self::Plaintext => "plaintext",
             Self::Name(_) => "name",
@@ -99,7 +113,10 @@ impl Reason {
             Self::Misfit(misfit) => misfit.status(),
             Self::Circle => StatusCode::LOOP_DETECTED,
             Self::UserBusy => StatusCode::TOO_MANY_REQUESTS,
-            Self::Plaintext => StatusCode::FORBIDDEN,
+            Self::Plaintext | Self::NoPage => StatusCode::FORBIDDEN,
+            Self::Reply(reply) => reply.response.status(),
+            Self::Form(FormError::TooLong) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::Nobody | Self::Credentials => StatusCode::UNAUTHORIZED,
             _ if self.is_rejection() => StatusCode::UNAUTHORIZED,
             Self::Target(_, failure) => failure.status(),
@@ -110,15 +127,15 @@ impl Reason {
 
     /// Whether it sounds like a wrong password, and must take as long as one.
     pub(crate) const fn is_rejection(&self) -> bool {
-        matches!(
-            self,
-            Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_)
-        )
+        matches!(self, Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_))
     }
 
     /// The answer. `realm` is shown by a browser that asks for a password.
     pub(crate) fn into_response(self, realm: &str) -> Response<AnswerBody> {
         let status = self.status();
+        if let Self::Reply(reply) = self {
+            return reply.response.map(AnswerBody::own);
+        }
         let mut response = plain(status);
         let headers = response.headers_mut();
         match status {

@@ -1,12 +1,13 @@
 //! Bodies on their way: of requests to back ends, of answers to clients. Nothing of them is kept.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -130,6 +131,8 @@ impl Gate {
 pub(crate) enum ClientBody {
     /// There is none.
     Empty,
+    /// All of it, read ahead; `None` once it is under way.
+    Whole(Option<Bytes>),
     /// As it comes.
     Streamed(Box<Streamed>),
 }
@@ -137,6 +140,8 @@ pub(crate) enum ClientBody {
 #[derive(Debug)]
 pub(crate) struct Streamed {
     incoming: Incoming,
+    /// What was read ahead of the rest.
+    ahead: Option<Bytes>,
     /// How many octets may still come.
     left: u64,
     patience: Patience,
@@ -158,6 +163,7 @@ impl ClientBody {
         }
         Self::Streamed(Box::new(Streamed {
             incoming,
+            ahead: None,
             left: max,
             patience: Patience::new(stall),
             progress: progress.clone(),
@@ -168,9 +174,65 @@ impl ClientBody {
     pub(crate) const fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
+
+    /// Reads all of it, if it is at most `max` octets; else as much as shows that it is more. It
+    /// goes on with every octet all the same.
+    ///
+    /// # Errors
+    /// What is wrong with the body so far.
+    pub(crate) async fn read_ahead(&mut self, max: usize) -> Result<Ahead, BodyFault> {
+        let mut streamed = match std::mem::replace(self, Self::Empty) {
+            Self::Empty => return Ok(Ahead::Whole(Bytes::new())),
+            Self::Whole(whole) => {
+                *self = Self::Whole(whole.clone());
+                return Ok(Ahead::Whole(whole.unwrap_or_default()));
+            }
+            Self::Streamed(streamed) => streamed,
+        };
+        if streamed.incoming.size_hint().lower() > max as u64 {
+            *self = Self::Streamed(streamed);
+            return Ok(Ahead::More);
+        }
+        // The client waits for a word before it sends what is to be read.
+        if let Some((gate, _)) = &streamed.gate {
+            gate.open();
+        }
+        let mut read = BytesMut::new();
+        while let Some(frame) = poll_fn(|cx| streamed.poll(cx)).await {
+            let Ok(data) = frame?.into_data() else { continue };
+            read.extend_from_slice(&data);
+            if read.len() > max {
+                streamed.ahead = Some(read.freeze());
+                *self = Self::Streamed(streamed);
+                return Ok(Ahead::More);
+            }
+        }
+        let whole = read.freeze();
+        *self = Self::Whole(Some(whole.clone()));
+        Ok(Ahead::Whole(whole))
+    }
+}
+
+/// What came of reading a body ahead.
+#[derive(Debug)]
+pub(crate) enum Ahead {
+    /// All of it.
+    Whole(Bytes),
+    /// It is longer than that.
+    More,
 }
 
 impl Streamed {
+    fn size_hint(&self) -> SizeHint {
+        let (ahead, rest) = (self.ahead.as_ref().map_or(0, Bytes::len), self.incoming.size_hint());
+        let mut all = SizeHint::new();
+        all.set_lower(rest.lower().saturating_add(ahead as u64));
+        if let Some(upper) = rest.upper() {
+            all.set_upper(upper.saturating_add(ahead as u64));
+        }
+        all
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         if let Some((gate, patience)) = &mut self.gate {
             let is_open = gate.poll_open(cx).is_ready() || patience.poll_lost(cx).is_ready();
@@ -223,21 +285,29 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed(streamed) => streamed.poll(cx),
+            Self::Whole(whole) => Poll::Ready(whole.take().map(|whole| Ok(Frame::data(whole)))),
+            Self::Streamed(streamed) => match streamed.ahead.take() {
+                Some(ahead) => Poll::Ready(Some(Ok(Frame::data(ahead)))),
+                None => streamed.poll(cx),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
-            Self::Streamed(streamed) => streamed.incoming.is_end_stream(),
+            Self::Empty | Self::Whole(None) => true,
+            Self::Whole(Some(_)) => false,
+            Self::Streamed(streamed) => {
+                streamed.ahead.is_none() && streamed.incoming.is_end_stream()
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed(streamed) => streamed.incoming.size_hint(),
+            Self::Empty | Self::Whole(None) => SizeHint::with_exact(0),
+            Self::Whole(Some(whole)) => SizeHint::with_exact(whole.len() as u64),
+            Self::Streamed(streamed) => streamed.size_hint(),
         }
     }
 }
@@ -287,6 +357,14 @@ impl AnswerBody {
             relayed.finish();
         }
         Self::Relayed(relayed)
+    }
+
+    /// The line of one that nobody will read.
+    pub(crate) fn into_line(self) -> Option<Box<Line>> {
+        match self {
+            Self::Own(_, line) => line,
+            Self::Relayed(mut relayed) => relayed.line.take(),
+        }
     }
 
     /// The line to be written when this has gone out.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE};
 use http::request::Parts;
@@ -10,20 +10,21 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep_until};
-use waypost_model::Context;
-use waypost_routing::{Decide, LoginName, Renewal, Resolution, Routed};
+use waypost_model::{Address, Target};
+use waypost_routing::{Decide, Renewal, Resolution, Routed};
 use waypost_session::{Generation, Grant};
 
 use crate::answer::Reason;
-use crate::back::{Answered, Head};
+use crate::back::{Answered, Head, Way};
 use crate::basic::Basic;
 use crate::body::{AnswerBody, BodyFault, ClientBody, Gate, Progress};
+use crate::decoy;
 use crate::headers::{self, Ends, Origin};
 use crate::journal::Line;
+use crate::reception::{Asker, Visit};
 use crate::scrutiny::{Addressed, scrutinise};
 use crate::session::Session;
 use crate::tunnel;
-use crate::visitor::Visitor;
 
 /// Where clients ask to be told when something happens (MS-ASCMD sections 2.2.1.13, 2.2.1.21).
 const PUSH: &str = "/microsoft-server-activesync";
@@ -57,36 +58,25 @@ where
             session.service.metrics.request(reason.kind());
             line.reason = reason.kind();
             line.status = reason.status();
-            line.detail = session
-                .service
-                .process
-                .users
-                .are_clear()
-                .then(|| reason.to_string().into());
+            line.detail =
+                session.service.process.users.are_clear().then(|| reason.to_string().into());
             reason.into_response(&settings.realm).map(|body| body.noted(line))
         }
     }
 }
 
 /// What does not change while a request is answered.
-struct Exchange<'a, P: Decide> {
-    session: &'a Arc<Session<P>>,
-    origin: Origin,
-    began: Instant,
+pub(crate) struct Exchange<'a, P: Decide> {
+    pub(crate) session: &'a Arc<Session<P>>,
+    pub(crate) origin: Origin,
+    pub(crate) began: Instant,
 }
 
 /// A back end's answer, with the client's end of an upgrade where one was asked for.
 struct Outcome {
     answered: Answered,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
-    version: Version,
-}
-
-/// Who asks, and how policies are asked about them.
-struct Asker {
-    basic: Basic,
-    name: LoginName,
-    context: Arc<Context>,
+    asker: Asker,
 }
 
 impl<P: Decide> Exchange<'_, P>
@@ -110,7 +100,16 @@ where
             return Err(BodyFault::TooLarge.into());
         }
         let mut place = service.requests.take().ok_or(Reason::Busy)?;
-        let asker = self.asker(&parts)?;
+        let progress = Progress::new();
+        let gate = wants_continue(&parts).then(Arc::<Gate>::default);
+        let mut body = ClientBody::new(
+            incoming,
+            settings.max_body_size,
+            settings.stall_timeout,
+            &progress,
+            gate.as_ref(),
+        );
+        let asker = self.receive(&mut parts, &mut body, &authority).await?;
         let user = Arc::from(asker.name.lookup.address.as_str());
         line.of(&service.process.users, &user);
         if !place.of_user(&user) {
@@ -118,18 +117,11 @@ where
         }
         line.place = Some(place);
 
-        let upgrade = headers::upgrade(&parts.headers).filter(|_| parts.version == Version::HTTP_11);
+        let upgrade =
+            headers::upgrade(&parts.headers).filter(|_| parts.version == Version::HTTP_11);
         let on_upgrade = upgrade.as_ref().and_then(|_| parts.extensions.remove());
-        let progress = Progress::new();
-        let gate = wants_continue(&parts).then(Arc::<Gate>::default);
-        let body = ClientBody::new(
-            incoming,
-            settings.max_body_size,
-            settings.stall_timeout,
-            &progress,
-            gate.as_ref(),
-        );
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| crate::scrutiny::Misfit::Host)?;
+        let host =
+            HeaderValue::from_str(authority.as_str()).map_err(|_| crate::scrutiny::Misfit::Host)?;
         let ends = Ends {
             peer: self.session.client.ip(),
             local: self.session.local,
@@ -142,10 +134,8 @@ where
             parts.headers.insert(UPGRADE, protocols);
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        let is_push = target
-            .path()
-            .get(..PUSH.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
+        let is_push =
+            target.path().get(..PUSH.len()).is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
         let mut head = Head {
             is_repeatable: body.is_empty() && parts.method.is_idempotent(),
             patience: if is_push { settings.push_timeout } else { settings.answer_timeout },
@@ -154,35 +144,15 @@ where
             headers: parts.headers,
             gate,
         };
-        let answered = self.answer(&asker, &mut head, body, &progress, line).await?;
+        let answered = match self.answer(&asker, &mut head, body, &progress, line).await {
+            // Who is known by a page is told by a page.
+            Err(reason) if reason.is_rejection() && !matches!(asker.visit, Visit::Basic(_)) => {
+                return Err(self.unknown(&head.headers, &authority, &user).await);
+            }
+            answered => answered?,
+        };
         service.metrics.answered(self.began.elapsed());
-        Ok(Outcome { answered, upgrade: on_upgrade, version: parts.version })
-    }
-
-    /// Who asks.
-    fn asker(&self, parts: &Parts) -> Result<Asker, Reason> {
-        let basic = match Visitor::of(&parts.headers)? {
-            Visitor::Basic(basic) => basic,
-            Visitor::Nobody => return Err(Reason::Nobody),
-        };
-        let entrance = &self.session.entrance;
-        if !self.origin.encrypted && !entrance.allow_plaintext {
-            return Err(Reason::Plaintext);
-        }
-        let name = entrance.names.read(&basic.login_name(), None)?;
-        let context = Context {
-            protocol: entrance.kind.protocol,
-            listener: entrance.kind.listener.clone(),
-            client_address: self.origin.client,
-            encrypted: self.origin.encrypted,
-            mechanism: None,
-            login_name: Some(Arc::from(&*basic.user)),
-            authentication_id: name.authentication_id.clone(),
-            certificate_name: None,
-            sender: None,
-            now: SystemTime::now(),
-        };
-        Ok(Asker { basic, name, context: Arc::new(context) })
+        Ok(Outcome { answered, upgrade: on_upgrade, asker })
     }
 
     /// Takes the request to the user's back end. One that does not let the user in is a reason to
@@ -199,16 +169,46 @@ where
         let generation = process.generation.load_full();
         let (lookup, context) = (&asker.name.lookup, &asker.context);
         let resolving = process.router.resolve(&generation.domains, lookup, context);
-        let routed = match resolving.await {
-            Resolution::Route(routed) => routed,
-            Resolution::Refused { refusal, .. } => return Err(Reason::Refused(refusal)),
-            Resolution::Unknown { .. } => return Err(Reason::UnknownUser),
-            Resolution::NotServed => return Err(Reason::NotServed),
+        let rejection = match resolving.await {
+            Resolution::Route(routed) => {
+                return self
+                    .answer_by(&generation, routed, asker, head, body, progress, line)
+                    .await;
+            }
+            Resolution::Refused { refusal, .. } => Reason::Refused(refusal),
+            Resolution::Unknown { .. } => Reason::UnknownUser,
+            Resolution::NotServed => Reason::NotServed,
             Resolution::Temporary { trouble, .. } => return Err(Reason::Trouble(trouble)),
         };
+        // On a page nobody learns who exists: who does not gets somebody's login page.
+        let decoy = match asker.visit {
+            Visit::Basic(_) => None,
+            Visit::Form | Visit::Cookie { .. } => self.decoy(&lookup.address),
+        };
+        let decoy = decoy.ok_or(rejection)?;
+        line.route = "decoy";
+        self.send(&generation, &Way::Decoy(decoy), asker, head, body, progress, line).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the steps of one exchange")]
+    async fn answer_by(
+        &self,
+        generation: &Generation<P>,
+        routed: Routed<P::Targets>,
+        asker: &Asker,
+        head: &mut Head,
+        body: ClientBody,
+        progress: &Arc<Progress>,
+        line: &mut Line,
+    ) -> Result<Answered, Reason> {
+        let process = &self.session.service.process;
+        let (lookup, context) = (&asker.name.lookup, &asker.context);
         let had_body = !body.is_empty();
-        let answered = self.send(&generation, &routed, asker, head, body, progress, line).await?;
-        if answered.response.status() != StatusCode::UNAUTHORIZED {
+        line.by(&routed);
+        let way = Way::Routed(&routed);
+        let answered = self.send(generation, &way, asker, head, body, progress, line).await?;
+        let is_rejected = answered.response.status() == StatusCode::UNAUTHORIZED;
+        if !is_rejected || !matches!(asker.visit, Visit::Basic(_)) {
             return Ok(answered);
         }
         let renewal = process.router.renew(&generation.domains, lookup, context, &routed).await;
@@ -218,7 +218,9 @@ where
             Renewal::Changed(_) if had_body => return Err(Reason::Moved),
             Renewal::Changed(routed) => {
                 let body = ClientBody::Empty;
-                self.send(&generation, &routed, asker, head, body, progress, line).await?
+                line.by(&routed);
+                let way = Way::Routed(&routed);
+                self.send(generation, &way, asker, head, body, progress, line).await?
             }
             Renewal::Temporary { trouble, .. } => return Err(Reason::Trouble(trouble)),
         };
@@ -233,18 +235,21 @@ where
     async fn send(
         &self,
         generation: &Generation<P>,
-        routed: &Routed<P::Targets>,
+        way: &Way<'_, P::Targets>,
         asker: &Asker,
         head: &mut Head,
         body: ClientBody,
         progress: &Arc<Progress>,
         line: &mut Line,
     ) -> Result<Answered, Reason> {
-        line.by(routed);
-        if let Some(field) = self.identity(routed, asker) {
+        if let (Way::Routed(routed), Visit::Basic(basic)) = (way, &asker.visit)
+            && let Some(field) = self.identity(routed, asker, basic)
+        {
             head.headers.insert(AUTHORIZATION, field);
         }
-        let answered = self.session.send_along(generation, routed, head, body, progress).await?;
+        let browser = &asker.browser;
+        let sending = self.session.send_along(generation, way, head, browser, body, progress);
+        let answered = sending.await?;
         line.backend = Some(answered.target.clone());
         line.address = Some(answered.lease.connection.address);
         self.session.record.set_route(asker.name.lookup.address.as_str(), &answered.target);
@@ -252,21 +257,26 @@ where
     }
 
     /// The credentials for the back end, where the policy gives another name than the client's.
-    fn identity(&self, routed: &Routed<P::Targets>, asker: &Asker) -> Option<HeaderValue> {
+    fn identity(
+        &self,
+        routed: &Routed<P::Targets>,
+        asker: &Asker,
+        basic: &Basic,
+    ) -> Option<HeaderValue> {
         let identity = routed.route.identity.as_deref()?;
         let names = &self.session.entrance.names;
         match (&asker.name.authentication_id, names.master_separator) {
             (Some(master), Some(separator)) => {
-                asker.basic.field_for(&format!("{identity}{separator}{master}"))
+                basic.field_for(&format!("{identity}{separator}{master}"))
             }
-            _ => asker.basic.field_for(identity),
+            _ => basic.field_for(identity),
         }
     }
 
     /// The back end's answer as the client gets it.
     fn pass_on(&self, outcome: Outcome, mut line: Box<Line>) -> Response<AnswerBody> {
-        let Outcome { answered, upgrade, version: _ } = outcome;
-        let Answered { mut response, lease, .. } = answered;
+        let Outcome { answered, upgrade, asker } = outcome;
+        let Answered { mut response, lease, target } = answered;
         let service = &self.session.service;
         let settings = &service.settings;
         line.status = response.status();
@@ -278,7 +288,24 @@ where
             return tunnel::switch(self.session, response, upgrade, protocols, line);
         }
         let stall = settings.stall_timeout;
+        if let Visit::Cookie { leaves: true } = asker.visit {
+            let response = response.map(|body| AnswerBody::relayed(body, stall, Some(lease), line));
+            return self.farewell(response);
+        }
+        asker.browser.remember(
+            response.headers_mut(),
+            &target,
+            &service.keys.keys(),
+            settings.identification.cookie_lifetime,
+            !matches!(asker.visit, Visit::Basic(_)),
+        );
         response.map(|body| AnswerBody::relayed(body, stall, Some(lease), line))
+    }
+
+    /// Whose login page somebody gets who does not exist.
+    fn decoy(&self, address: &Address) -> Option<&Target> {
+        let service = &self.session.service;
+        decoy::choose(&service.keys.keys(), address, &service.settings.identification.decoys)
     }
 }
 
@@ -294,6 +321,6 @@ fn wants_continue(parts: &Parts) -> bool {
 }
 
 /// Up to a quarter more, so that many clients that failed together do not come back together.
-fn jittered(time: Duration) -> Duration {
+pub(crate) fn jittered(time: Duration) -> Duration {
     time + time.mul_f64(rand::rng().random_range(0.0..0.25))
 }

@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use http::Version;
 use http::header::{
     ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName,
     HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
-use http::Version;
 use waypost_net::networks::Networks;
 
-use crate::cookie::{self, Pass};
-use crate::home::Strangers;
+use crate::cookie;
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -88,11 +87,6 @@ pub(crate) fn onward(headers: &mut HeaderMap, host: HeaderValue, version: Versio
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("TE"));
-    }
-    let cookies = cookie::onward(headers, Pass::Except(&Strangers::default()));
-    headers.remove(COOKIE);
-    if let Some(cookies) = cookies {
-        headers.insert(COOKIE, cookies);
     }
     if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
         credentials.set_sensitive(true);
@@ -200,7 +194,7 @@ pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
 pub(crate) fn list<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-) -> impl DoubleEndedIterator<Item = &'a str> {
+) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
     let elements: Vec<&str> =
         lines.flat_map(|line| line.split(',')).map(str::trim).filter(|e| !e.is_empty()).collect();

@@ -14,6 +14,7 @@ pub struct Metrics {
     answer_seconds: Histogram,
     target_failures: Family<Outcome, Counter>,
     connections: Family<Outcome, Counter>,
+    cookies: Family<Outcome, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,6 +30,7 @@ impl Default for Metrics {
             answer_seconds: Histogram::new(seconds),
             target_failures: Family::default(),
             connections: Family::default(),
+            cookies: Family::default(),
         }
     }
 }
@@ -57,6 +59,11 @@ impl Metrics {
             "Requests that went to a back end over a new connection, or over a kept one",
             metrics.connections.clone(),
         );
+        registry.register(
+            "waypost_web_cookies_refused",
+            "Route cookies that were none, by why",
+            metrics.cookies.clone(),
+        );
         metrics
     }
 
@@ -74,5 +81,9 @@ impl Metrics {
 
     pub(crate) fn connection(&self, outcome: &'static str) {
         self.connections.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn cookie(&self, outcome: &'static str) {
+        self.cookies.get_or_create(&Outcome { outcome }).inc();
     }
 }

@@ -8,6 +8,7 @@ use waypost_session::Process;
 
 use crate::back::Pools;
 use crate::requests::Requests;
+use crate::seal::KeyRing;
 use crate::{Metrics, Settings};
 
 /// What all of webmail shares for the life of the process.
@@ -18,6 +19,8 @@ pub struct Service<P: Decide> {
     pub settings: Arc<Settings>,
     /// What this crate counts.
     pub metrics: Metrics,
+    /// What seals the route cookie.
+    pub keys: Arc<KeyRing>,
     pub(crate) pools: Pools,
     pub(crate) requests: Requests,
     draining: watch::Sender<bool>,
@@ -38,10 +41,16 @@ pub struct Entrance {
 
 impl<P: Decide> Service<P> {
     /// A service without any connection yet.
-    pub fn new(process: Arc<Process<P>>, settings: Arc<Settings>, metrics: Metrics) -> Self {
+    pub fn new(
+        process: Arc<Process<P>>,
+        settings: Arc<Settings>,
+        keys: Arc<KeyRing>,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             process,
             metrics,
+            keys,
             pools: Pools::default(),
             requests: Requests::new(settings.max_requests, settings.max_requests_per_user),
             draining: watch::Sender::new(false),

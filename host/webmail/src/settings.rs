@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use waypost_net::networks::Networks;
 
+use crate::Identification;
+
 /// How webmail is served, on every listener: the table `[webmail]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -51,6 +53,8 @@ pub struct Settings {
     /// `backend-age`: no connection with a back end is used for longer, so that what has moved
     /// behind a name is noticed. 10 min.
     pub backend_age: Duration,
+    /// How users are made out who bring no Basic credentials.
+    pub identification: Identification,
 }
 
 impl Default for Settings {
@@ -75,6 +79,7 @@ impl Default for Settings {
             idle_backends: const { NonZeroUsize::new(64).unwrap() },
             idle_backend_timeout: Duration::from_secs(4),
             backend_age: Duration::from_secs(600),
+            identification: Identification::default(),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! A request on its way to the back end of its user.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{COOKIE, HeaderMap};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
-use waypost_model::{Protocol, Target};
+use waypost_model::{Host, Protocol, Target};
 use waypost_net::connect::{self, ConnectError};
 use waypost_routing::{Decide, Routed};
 use waypost_session::{Generation, Grant};
@@ -19,6 +19,7 @@ use super::failure::TargetFailure;
 use super::pool::{Connection, Key, Lease};
 use crate::answer::Reason;
 use crate::body::{ClientBody, Gate, Progress};
+use crate::browser::Browser;
 use crate::session::Session;
 
 /// For all addresses of one target together; each has the back-end table's own timeout.
@@ -37,6 +38,30 @@ pub(crate) struct Head {
     pub(crate) patience: Duration,
     /// Opened when the back end wants the body.
     pub(crate) gate: Option<Arc<Gate>>,
+}
+
+/// Where a request may go.
+pub(crate) enum Way<'a, T> {
+    /// Where a policy says.
+    Routed(&'a Routed<T>),
+    /// To the login page of a decoy, which the operator has chosen.
+    Decoy(&'a Target),
+}
+
+impl<T: Grant> Way<'_, T> {
+    fn targets(&self) -> &[Target] {
+        match self {
+            Self::Routed(routed) => &routed.route.targets,
+            Self::Decoy(target) => std::slice::from_ref(target),
+        }
+    }
+
+    fn allows(&self, host: &Host, address: &IpAddr) -> bool {
+        match self {
+            Self::Routed(routed) => routed.targets.allows_resolved(host, address),
+            Self::Decoy(_) => true,
+        }
+    }
 }
 
 /// A back end's answer, and the connection that it comes over.
@@ -61,16 +86,17 @@ where
     pub(crate) async fn send_along(
         &self,
         generation: &Generation<P>,
-        routed: &Routed<P::Targets>,
+        way: &Way<'_, P::Targets>,
         head: &Head,
+        browser: &Browser,
         body: ClientBody,
         progress: &Arc<Progress>,
     ) -> Result<Answered, Reason> {
         let mut body = body;
         for last_resort in [false, true] {
             let mut last = None;
-            for target in &routed.route.targets {
-                let aim = Aim { generation, routed, target, last_resort };
+            for target in way.targets() {
+                let aim = Aim { generation, way, target, last_resort, browser };
                 let Failed { failure, unsent } =
                     match self.send_to(&aim, head, body, progress).await {
                         Ok(answered) => return Ok(answered),
@@ -104,7 +130,7 @@ where
         body: ClientBody,
         progress: &Progress,
     ) -> Result<Answered, Failed> {
-        let Aim { generation, routed, target, .. } = aim;
+        let Aim { generation, way, target, browser, .. } = aim;
         let endpoint = match generation.backends.endpoint(target, Protocol::Webmail) {
             Ok(endpoint) => endpoint,
             Err(error) => {
@@ -114,12 +140,11 @@ where
         };
         let client = is_of_one_client(&endpoint).then_some(self.client);
         let key = Key::new(&target.host, &endpoint, client);
-        let allowed =
-            |at: SocketAddr| routed.targets.allows_resolved(&target.host, &at.ip());
+        let allowed = |at: SocketAddr| way.allows(&target.host, &at.ip());
         let mut body = body;
         while let Some(kept) = self.pool.take(&key, &endpoint.settings, allowed) {
             let lease = Lease { pool: self.pool.clone(), key: key.clone(), connection: kept };
-            match send_over(lease, head, body, progress, target).await {
+            match send_over(lease, head, body, progress, target, browser).await {
                 Ok(answered) => {
                     self.service.metrics.connection("kept");
                     return Ok(answered);
@@ -141,7 +166,7 @@ where
         };
         self.service.metrics.connection("new");
         let lease = Lease { pool: self.pool.clone(), key, connection };
-        send_over(lease, head, body, progress, target).await
+        send_over(lease, head, body, progress, target, browser).await
     }
 
     async fn connect(&self, aim: &Aim<'_, P>) -> Result<Connection, TargetFailure> {
@@ -155,7 +180,7 @@ where
             protocol: Protocol::Webmail,
             table: &aim.generation.backends,
             client: &header,
-            allowed: &|host, address| aim.routed.targets.allows_resolved(host, &address),
+            allowed: &|host, address| aim.way.allows(host, &address),
             deadline: Instant::now() + CONNECTING,
             last_resort: aim.last_resort,
         };
@@ -176,8 +201,9 @@ where
 /// One target, and how it came to be tried.
 struct Aim<'a, P: Decide> {
     generation: &'a Generation<P>,
-    routed: &'a Routed<P::Targets>,
+    way: &'a Way<'a, P::Targets>,
     target: &'a Target,
+    browser: &'a Browser,
     /// Every target is known to be down: try it all the same.
     last_resort: bool,
 }
@@ -189,10 +215,15 @@ async fn send_over(
     body: ClientBody,
     progress: &Progress,
     target: &Target,
+    browser: &Browser,
 ) -> Result<Answered, Failed> {
     let failed = |failure, unsent| Failed { failure, unsent };
     let began = Instant::now();
-    let sending = lease.connection.sender.try_send_request(request(head, body));
+    let target: Box<str> = target.to_string().into();
+    let mut request = request(head, body);
+    // Which of its cookies a browser got there is known by target.
+    request.headers_mut().extend(browser.shows(&target).map(|cookies| (COOKIE, cookies)));
+    let sending = lease.connection.sender.try_send_request(request);
     let mut sending = std::pin::pin!(sending);
     let answer = loop {
         // While the body is under way there is nothing to be answered.
@@ -204,7 +235,7 @@ async fn send_over(
         }
     };
     match answer {
-        Ok(response) => Ok(Answered { response, lease, target: target.to_string().into() }),
+        Ok(response) => Ok(Answered { response, lease, target }),
         Err(mut error) => {
             let message = error.take_message();
             let unsent = message.map(Request::into_body);
@@ -236,7 +267,9 @@ fn request(head: &Head, body: ClientBody) -> Request<ClientBody> {
 
 /// Whether the connection ended without a single octet of an answer.
 fn is_end(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || error.is_closed()
         || std::error::Error::source(error)
             .and_then(|source| source.downcast_ref::<std::io::Error>())
             .is_some_and(|error| {
