@@ -32,9 +32,11 @@ const MAX_FORM: usize = 16 * 1024;
 
 pub(crate) async fn serve(stream: TcpStream, store: &Arc<MailboxStore>) {
     let service = service_fn(|request| async {
-        Ok::<_, Infallible>(answer(request, store).await.unwrap_or_else(|status| {
-            page(status, "Error", &format!("<h1>{status}</h1>"))
-        }))
+        Ok::<_, Infallible>(
+            answer(request, store)
+                .await
+                .unwrap_or_else(|status| page(status, "Error", &format!("<h1>{status}</h1>"))),
+        )
     });
     // A browser that goes away is no concern of anybody's.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -114,13 +116,15 @@ fn mailbox(host: &str, user: &User) -> Response<Full<Bytes>> {
     for message in user.mailbox().lock().messages() {
         write_message(&mut body, message);
     }
-    let _ = write!(body, "<form method=\"post\" action=\"{LOG_OUT}\"><button>Log out</button></form>");
+    let _ =
+        write!(body, "<form method=\"post\" action=\"{LOG_OUT}\"><button>Log out</button></form>");
     page(StatusCode::OK, &format!("{name} on {host}"), &body)
 }
 
 fn write_message(body: &mut String, message: &Message) {
     let subject = escaped(message.field("Subject").unwrap_or("(no subject)"));
-    let (from, text) = (escaped(message.field("From").unwrap_or_default()), escaped(message.body()));
+    let (from, text) =
+        (escaped(message.field("From").unwrap_or_default()), escaped(message.body()));
     let _ = write!(
         body,
         "<details><summary><strong>{subject}</strong> {from}</summary><pre>{text}</pre></details>"

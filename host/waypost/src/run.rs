@@ -32,7 +32,7 @@ use crate::generation::Maker;
 use crate::workers::Workers;
 use crate::{control, logging, mail, metrics, record, web};
 
-/// How often the certificates' files are looked at.
+/// How often the files of certificates and keys are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the configuration at `path` until a signal ends it; calls `ready` once clients may come.
@@ -72,7 +72,7 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         let process = driver.process.clone();
         let mail = mail::service(&config, &process, &all)?;
         let certificates = certificates(&config, &all.net)?;
-        let web = web::service(&config, &process, &all);
+        let web = web::service(&config, &process, &all)?;
         let services = Services { driver: &driver, mail: mail.as_ref(), web: web.as_ref() };
         let doors = doors(&config, &services, certificates.as_ref(), &all.net)?;
         if let Some(listener) = sockets.metrics {
@@ -81,6 +81,9 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         tokio::spawn(process.sessions.clone().sweep_forever());
         if let Some(certificates) = certificates.clone() {
             tokio::spawn(certificates.watch(CERTIFICATE_INTERVAL));
+        }
+        if let Some(web) = &web {
+            tokio::spawn(web.keys.clone().watch(CERTIFICATE_INTERVAL));
         }
         if let Some(service) = &mail
             && let Some(queue) = &service.queue
@@ -272,6 +275,9 @@ impl Serving<'_> {
         };
         if let Some(certificates) = self.certificates.clone() {
             let _ = tokio::task::spawn_blocking(move || certificates.refresh()).await;
+        }
+        if let Some(keys) = self.web.as_ref().map(|web| web.keys.clone()) {
+            let _ = tokio::task::spawn_blocking(move || keys.refresh()).await;
         }
         loaded
     }

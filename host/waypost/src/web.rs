@@ -6,6 +6,7 @@ use waypost_config::{Config, Spoken};
 use waypost_routing::LoadedPolicy;
 use waypost_session::Process;
 use waypost_webmail::Service;
+use waypost_webmail::seal::KeyRing;
 
 use crate::assembly::Metrics;
 
@@ -14,11 +15,16 @@ pub(crate) fn service(
     config: &Config,
     process: &Arc<Process<LoadedPolicy>>,
     metrics: &Metrics,
-) -> Option<Arc<Service<LoadedPolicy>>> {
+) -> anyhow::Result<Option<Arc<Service<LoadedPolicy>>>> {
     let serves = |spoken: &Spoken| matches!(spoken, Spoken::Web(_));
     if !config.listeners.iter().any(|listener| serves(&listener.spoken)) {
-        return None;
+        return Ok(None);
     }
     let settings = Arc::new(config.webmail.clone());
-    Some(Arc::new(Service::new(process.clone(), settings, metrics.webmail.clone())))
+    let keys = match &settings.identification.key_file {
+        Some(path) => KeyRing::load(path)?,
+        None => KeyRing::random(),
+    };
+    let service = Service::new(process.clone(), settings, Arc::new(keys), metrics.webmail.clone());
+    Ok(Some(Arc::new(service)))
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::place::{Branch, Place};
 /// How users are made out who bring no Basic credentials: what of `[webmail]` is for browsers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identification {
+    /// `key-file`: what seals the route cookie. A key that ends with the process.
+    pub key_file: Option<PathBuf>,
     /// `login-forms`: the back ends' own login forms. None.
     pub login_forms: Vec<FormRule>,
     /// `log-out`: where the user is forgotten. Nowhere.
@@ -31,6 +34,7 @@ pub struct Identification {
 impl Default for Identification {
     fn default() -> Self {
         Self {
+            key_file: None,
             login_forms: Vec::new(),
             log_out: Vec::new(),
             api_paths: API_PATHS.iter().filter_map(|path| path.parse().ok()).collect(),

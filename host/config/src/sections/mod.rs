@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod code_cache;
 pub(crate) mod directory;
 pub(crate) mod domain;
+mod identification;
 pub(crate) mod listener;
 pub(crate) mod login;
 pub(crate) mod net;

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use waypost_webmail::Settings;
 
+use super::identification::{
+    self, ADDRESS_PARAMETER, API_PATHS, COOKIE_LIFETIME, DECOYS, KEY_FILE, LOG_OUT, LOGIN_FORMS,
+    PAGE,
+};
 use crate::read::{Section, Setting, Table};
 use crate::value::{NetworkList, Octets, Period};
 
@@ -100,6 +104,14 @@ pub(crate) static WEBMAIL: Section = Section {
     header: "webmail",
     about: "Webmail, on every listener for it.",
     settings: &[
+        &KEY_FILE,
+        &COOKIE_LIFETIME,
+        &LOGIN_FORMS,
+        &LOG_OUT,
+        &ADDRESS_PARAMETER,
+        &API_PATHS,
+        &DECOYS,
+        &PAGE,
         &REALM,
         &TRUSTED_PROXIES,
         &HEADER_TIMEOUT,
@@ -146,6 +158,7 @@ pub(crate) fn read(
         idle_backends: table.get(&IDLE_BACKENDS),
         idle_backend_timeout: table.get(&IDLE_BACKEND_TIMEOUT).0,
         backend_age: table.get(&BACKEND_AGE).0,
+        identification: identification::read(table),
     }
 }
 
