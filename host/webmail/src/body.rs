@@ -211,7 +211,24 @@ impl ClientBody {
         *self = Self::Whole(Some(whole.clone()));
         Ok(Ahead::Whole(whole))
     }
+
+    /// Reads on without use, up to [`LINGER`]: many clients hear nothing before they have said
+    /// everything.
+    pub(crate) async fn linger(&mut self) {
+        let Self::Streamed(streamed) = self else { return };
+        let mut left = LINGER;
+        while let Some(Ok(frame)) = poll_fn(|cx| streamed.poll(cx)).await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    }
 }
+
+/// How much more of a body is read that is refused, so that the client comes to read why.
+const LINGER: usize = 1 << 20;
 
 /// What came of reading a body ahead.
 #[derive(Debug)]

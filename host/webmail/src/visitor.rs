@@ -82,7 +82,10 @@ async fn user_of_form(
         Some(form) => form,
         // Too long for a login: an upload to the same place, from somebody who is known by now.
         None if is_known => return Ok(None),
-        None => return Err(FormError::TooLong.into()),
+        None => {
+            body.linger().await;
+            return Err(FormError::TooLong.into());
+        }
     };
     let fields = Fields::read(&kind, &form).await?;
     Ok(rule.user(&fields)?)

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
@@ -211,11 +211,23 @@ fn call(port: u16, method: &str, path: &str, parameters: &Value) -> Result<Value
         body.len()
     );
     stream.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).map_err(|e| e.to_string())?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (_, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-    let body: Value = serde_json::from_str(body).map_err(|e| format!("{e}: {answer}"))?;
+    // The driver keeps the connection, whatever is asked of it.
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).map_err(|e| e.to_string())?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().map_err(|_| line.clone())?;
+            }
+            None if line.trim_end().is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).map_err(|e| e.to_string())?;
+    let body: Value = serde_json::from_slice(&body).map_err(|e| e.to_string())?;
     match &body["value"] {
         value if value.get("error").is_some() => Err(value["message"].to_string()),
         value => Ok(value.clone()),

@@ -43,7 +43,7 @@ fn work() {
     log_out(&browser, &cluster);
     browser.write("#address", "USER3");
     browser.click("button");
-    log_in(&browser, "South Webmail", "USER3", "user3");
+    log_in(&browser, "South Webmail", &format!("USER3@{DOMAIN}"), "user3");
     let mut found = subjects(&browser);
     found.sort();
     assert_eq!(found, ["From north to south", "Welcome to south"]);
