@@ -17,6 +17,7 @@ mod record;
 mod sessions;
 mod swap;
 mod tutorial;
+mod webmail;
 
 /// A test: its name and what it does.
 pub(crate) type Case = (&'static str, fn());
@@ -46,6 +47,9 @@ pub(crate) fn all() -> Vec<Case> {
         mail::answers::CASES,
         mail::spool::CASES,
         mail::large::CASES,
+        webmail::browser::CASES,
+        webmail::programs::CASES,
+        webmail::bad_input::CASES,
     ]
     .concat()
 }

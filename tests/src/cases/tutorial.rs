@@ -22,7 +22,7 @@ pub(crate) const CASES: &[Case] = &[
 /// For a step: some of them build a standard library, or compile an interpreter.
 const PATIENCE: Duration = Duration::from_secs(540);
 /// The demo's usual ports, in the order of its `--ports`.
-const PORTS: [u16; 4] = [1143, 1110, 2525, 1587];
+const PORTS: [u16; 5] = [1143, 1110, 2525, 1587, 8080];
 
 /// A block of a page.
 enum Block {
