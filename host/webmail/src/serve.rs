@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use http::Request;
@@ -72,6 +72,7 @@ where
         encrypted: entrance.acceptor.is_some() || encrypted_in_front,
         began: Instant::now(),
         requests: AtomicU64::new(0),
+        switched: AtomicBool::new(false),
         service,
         entrance,
         _slots: slots,
@@ -144,7 +145,7 @@ where
     async fn talk(self: &Arc<Self>, stream: Stream) -> Ended {
         let is_http2 =
             stream.tls().is_some_and(|tls| tls.application_protocol() == Some(b"h2".as_slice()));
-        let io = TokioIo::new(ClientStream::new(stream, self));
+        let io = TokioIo::new(ClientStream::new(stream, self, is_http2));
         let session = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let exchange = Box::pin(exchange(session.clone(), request));

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::time::Instant;
 use waypost_net::listener::Slots;
@@ -25,6 +25,8 @@ pub(crate) struct Session<P: Decide> {
     pub(crate) encrypted: bool,
     pub(crate) began: Instant,
     pub(crate) requests: AtomicU64,
+    /// What comes over it are no requests any more.
+    pub(crate) switched: AtomicBool,
     pub(crate) _slots: Slots,
 }
 
@@ -32,5 +34,14 @@ impl<P: Decide> Session<P> {
     /// Counts a request; which one it is on this connection, from one.
     pub(crate) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Notes that the back end has agreed to another protocol.
+    pub(crate) fn switch(&self) {
+        self.switched.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_switched(&self) -> bool {
+        self.switched.load(Ordering::Relaxed)
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn switch<P: Decide>(
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     let back = hyper::upgrade::on(&mut response);
     line.reason = "switched";
+    session.switch();
     tokio::spawn(relay(session.clone(), client, back, line));
     response.map(|_| AnswerBody::own(Bytes::new()))
 }

@@ -8,18 +8,21 @@ use waypost_net::stream::Stream;
 use waypost_routing::Decide;
 
 use super::PatientStream;
+use super::framing::{Framing, UNREADABLE};
 use crate::session::Session;
 
-/// A client's stream, counted.
+/// A client's stream, counted. Over HTTP/1 its requests are looked through as they come.
 pub(crate) struct ClientStream<P: Decide> {
     stream: PatientStream,
     session: Arc<Session<P>>,
+    framing: Option<Box<Framing>>,
 }
 
 impl<P: Decide> ClientStream<P> {
-    pub(crate) fn new(stream: Stream, session: &Arc<Session<P>>) -> Self {
+    pub(crate) fn new(stream: Stream, session: &Arc<Session<P>>, is_http2: bool) -> Self {
         let stall = session.service.settings.stall_timeout;
-        Self { stream: PatientStream::new(stream, stall), session: session.clone() }
+        let framing = (!is_http2).then(Box::default);
+        Self { stream: PatientStream::new(stream, stall), session: session.clone(), framing }
     }
 }
 
@@ -34,6 +37,16 @@ impl<P: Decide> AsyncRead for ClientStream<P> {
         let count = buffer.filled().len().saturating_sub(before);
         self.session.record.count_from_client(count as u64);
         self.session.record.touch();
+        if self.session.has_switched() {
+            self.framing = None;
+        }
+        if let Some(framing) = &mut self.framing
+            && let Some(place) = framing.look_through(buffer.filled().get(before..).unwrap_or(&[]))
+        {
+            buffer.set_filled(before + place);
+            let room = buffer.remaining().min(UNREADABLE.len());
+            buffer.put_slice(UNREADABLE.get(..room).unwrap_or_default());
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -1,6 +1,7 @@
 //! The client's side: its octets before hyper sees them.
 
 mod client;
+mod framing;
 mod patient;
 
 pub(crate) use client::ClientStream;
