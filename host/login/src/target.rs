@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use waypost_model::{Encryption, Protocol, Target};
+use waypost_model::{Encryption, Protocol, Secret, Target};
 use waypost_net::backend::{self, Endpoint, Entry};
 use waypost_net::connect::{Connected, Reached, Request};
 use waypost_net::stream::Stream;
@@ -39,6 +39,8 @@ pub(crate) struct Aim<'a, P: Decide> {
     pub(crate) identity: Option<&'a str>,
     /// Whether the front has verified who the client is.
     pub(crate) verified: bool,
+    /// The client's password, where it has shown no more than a digest and the directory has it.
+    pub(crate) clear: Option<&'a Secret>,
     /// Every target is known to be down: try it all the same.
     pub(crate) last_resort: bool,
 }
@@ -89,10 +91,11 @@ where
         let protocol = self.entrance.kind.protocol;
         let settings = aim.generation.backends.lookup(&aim.target.host).settings(protocol);
         // Before anything is opened: a back end that cannot be entered need not hear of it.
-        let key = match entry::key(&settings.entry, credential, aim.identity, aim.verified) {
-            Ok(key) => key,
-            Err(error) => return Tried::unexposed(error.into()),
-        };
+        let key =
+            match entry::key(&settings.entry, credential, aim.identity, aim.verified, aim.clear) {
+                Ok(key) => key,
+                Err(error) => return Tried::unexposed(error.into()),
+            };
         let ready = self.approach(aim, client.dialogue.hello().cloned()).await;
         let Ready { mut back, address, reply_timeout } = match ready {
             Ok(ready) => ready,
@@ -286,5 +289,6 @@ fn credential_size(credential: &Credential) -> usize {
                 + password.len()
         }
         Credential::Token { initial_response, .. } => initial_response.len(),
+        Credential::Digest { .. } => 0,
     }
 }
