@@ -16,7 +16,7 @@ use waypost_wire::login::{
     Accepted, Answer, BackAction, BackFailure, BackSettings, ClientIdentity, Credential,
     FrontAction, Rejection, SaslResponse,
 };
-use waypost_wire::proxy::Header;
+use waypost_wire::proxy::{Header, Ssl};
 use waypost_wire::{Back, Front};
 
 use crate::entry;
@@ -96,7 +96,7 @@ where
                 Ok(key) => key,
                 Err(error) => return Tried::unexposed(error.into()),
             };
-        let ready = self.approach(aim, client.dialogue.hello().cloned()).await;
+        let ready = self.approach(aim, client).await;
         let Ready { mut back, address, reply_timeout } = match ready {
             Ok(ready) => ready,
             Err(failure) => return Tried::unexposed(failure),
@@ -123,13 +123,9 @@ where
     async fn approach(
         &self,
         aim: &Aim<'_, P>,
-        hello: Option<Arc<str>>,
+        client: &Conversation<Front>,
     ) -> Result<Ready, TargetFailure> {
-        let header = Header {
-            source: Some(self.client),
-            destination: Some(self.local),
-            ..Header::default()
-        };
+        let (header, hello) = (self.header(client), client.dialogue.hello().cloned());
         let request = Request {
             target: aim.target,
             protocol: self.entrance.kind.protocol,
@@ -151,6 +147,24 @@ where
             reached.silent();
         }
         Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
+    }
+
+    /// What a back end is told of the client that hears it by a PROXY header: beside the addresses the
+    /// session's name in the log, and how the client's leg is encrypted (version 2 only).
+    fn header(&self, client: &Conversation<Front>) -> Header {
+        let ssl = client.stream.tls().map(|tls| Ssl {
+            encrypted: true,
+            version: Some(tls.version().to_owned()),
+            cipher: tls.cipher_suite().map(str::to_owned),
+            ..Ssl::default()
+        });
+        Header {
+            source: Some(self.client),
+            destination: Some(self.local),
+            unique_id: Some(self.id.to_string().into_bytes()),
+            ssl,
+            ..Header::default()
+        }
     }
 
     /// Whether the back end is told of the client by the protocol's own command.
