@@ -249,7 +249,10 @@ async fn a_target_that_is_waypost_itself_is_refused() {
 /// The addresses, and the session's name as the log has it.
 #[tokio::test]
 async fn a_proxy_header_names_the_session() {
-    let back_end = BackEnd::start(GOOD).await;
+    // The header ends with no line, so that the tag is not the first word of one.
+    const AFTER_A_HEADER: &[Do] =
+        &[GREET, Do::Hear("LOGIN"), Do::Say("W4 OK [CAPABILITY IMAP4rev1] in\r\n"), Do::Echo];
+    let back_end = BackEnd::start(AFTER_A_HEADER).await;
     let mut plan = Plan::default();
     plan.backend.client_identity = ClientIdentity::ProxyV2;
     let house = House::start_with(Script::To(vec![back_end.address]), plan);
