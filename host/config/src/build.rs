@@ -47,6 +47,7 @@ impl Config {
             settings_json: self.settings_with_files(policy)?,
             directories: granted,
             targets: policy.targets.clone(),
+            verification: policy.verification,
             limits: policy.limits.clone(),
         })
     }
@@ -88,7 +89,8 @@ impl Config {
             })
             .collect();
         let targets = policy.targets_written.join(" ");
-        let parts = [component, settings, &targets];
+        let verification = format!("{:?}", policy.verification);
+        let parts = [component, settings, &targets, &verification];
         let parts = parts.into_iter().chain(granted.iter().map(String::as_str));
         PolicyIdentity::of(parts.map(str::as_bytes))
     }

@@ -13,7 +13,7 @@ use waypost_directory::{
 };
 use waypost_model::{
     Address, Consultation, Context, ContextReads, Decision, Failure, Lookup, Protocol, Purpose,
-    Refusal, Trouble,
+    Refusal, Trouble, VerificationGrant,
 };
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, Limits, LoadError, PluginSource, Policy,
@@ -82,6 +82,7 @@ fn load(settings: &str) -> Result<(Policy, FaultyDirectory), LoadError> {
             directories: vec![GrantedDirectory { directory, grant }],
             targets: TargetPatterns::parse(&["10.0.0.0/8", "2001:db8::/32", "*.example.test"])
                 .unwrap(),
+            verification: VerificationGrant::ALL,
             limits: Limits::default(),
         },
     )?;
@@ -235,6 +236,7 @@ fn local_map(host: &Host, addresses: usize) -> Policy {
         settings_json: serde_json::json!({ "map": map }).to_string(),
         directories: Vec::new(),
         targets: TargetPatterns::parse(&["*.example.test"]).unwrap(),
+        verification: VerificationGrant::ALL,
         limits: Limits::default(),
     };
     Policy::load(host, settings).unwrap()

@@ -66,7 +66,7 @@ impl Maker {
         let domains = config
             .domain_table(&policies, &shadows)
             .map_err(|error| Problems(vec![config.problem("/domain", error.to_string())]))?;
-        let generation = Generation { domains, backends };
+        let generation = Generation { domains, backends, directories: directories.clone() };
         Ok(Made { generation, directories, policies, connected })
     }
 

@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use waypost_directory::{
     Directory, FaultyDirectory, Grant, LdifDirectory, Metrics, ReplayDirectory,
 };
+use waypost_model::VerificationGrant;
 use waypost_policy::{
     Cost, EngineSettings, GrantedDirectory, Host, LoadError, Observation, PolicySettings,
     TargetPatterns,
@@ -230,6 +231,7 @@ impl<'a> Runner<'a> {
             settings_json: policy.settings.to_string(),
             directories,
             targets,
+            verification: VerificationGrant::ALL,
             limits: policy.limits.clone(),
         };
         waypost_policy::Policy::load(&self.host, settings).map_err(NotLoaded::Plugin)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 use waypost_harness::cases::{limits, settings_json, sha256_from_hex};
-use waypost_model::Fault;
+use waypost_model::{Fault, VerificationGrant};
 use waypost_policy::{
     EngineSettings, Host, Limits, LoadError, Metrics, Policy, PolicySettings, TargetPatterns,
     read_setting_file,
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &PluginCheckArgs) -> Result<(), Problem> {
         settings_json: settings(arguments)?,
         directories: Vec::new(),
         targets: TargetPatterns::default(),
+        verification: VerificationGrant::ALL,
         limits: limits_of(&arguments.limits)?,
     };
     let engine = EngineSettings { concurrency: 1, ..EngineSettings::default() };
