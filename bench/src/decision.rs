@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use prometheus_client::registry::Registry;
 use rustix::time::{ClockId, clock_gettime};
 use waypost_directory::{Directory, Grant, LdifDirectory, LdifSettings, LdifSource};
-use waypost_model::{Address, Context, Lookup, Protocol, Purpose};
+use waypost_model::{Address, Context, Lookup, Protocol, Purpose, VerificationGrant};
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, Limits, PluginSource, Policy, PolicySettings,
     TargetPatterns,
@@ -111,6 +111,7 @@ fn policy_settings() -> anyhow::Result<PolicySettings> {
         settings_json: settings.into(),
         directories: vec![GrantedDirectory { directory, grant }],
         targets: TargetPatterns::parse(&["127.0.0.0/8"]).context("the grant")?,
+        verification: VerificationGrant::ALL,
         limits: Limits::default(),
     })
 }

@@ -16,7 +16,7 @@ use crate::problem::{Problem, Problems};
 use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
 use crate::sections::{
     self, backend, cache, code_cache, directory, domain, listener, login, net, policy, server,
-    smtp, spool, tls, webmail,
+    smtp, spool, tls, verification, webmail,
 };
 use crate::source::{Place, Source};
 use crate::surroundings::Surroundings;
@@ -34,6 +34,10 @@ pub struct Config {
     pub tls: tls::Tls,
     /// How logins are treated.
     pub login: waypost_login::Settings,
+    /// What failed logins cost.
+    pub failures: waypost_verify::FailureSettings,
+    /// How the front checks passwords.
+    pub verification: waypost_verify::Settings,
     /// How inbound mail is treated; there where a listener takes it.
     pub smtp: Option<waypost_smtp::Settings>,
     /// Where messages are kept; there where inbound mail may need it.
@@ -180,6 +184,8 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let metrics = table.table(&sections::METRICS, &server::METRICS, server::read_metrics);
     let tls = table.table(&sections::TLS, &tls::TLS, tls::read);
     let login = table.table(&sections::LOGIN, &login::LOGIN, login::read);
+    let verification =
+        table.table(&sections::VERIFICATION, &verification::VERIFICATION, verification::read);
     let hostname = server.as_ref().map_or_else(|| "localhost".into(), |s| s.hostname.clone());
     let smtp = table.table(&sections::SMTP, &smtp::SMTP, |table| smtp::read(table, &hostname));
     let spool = table.table(&sections::SPOOL, &spool::SPOOL, spool::read);
@@ -226,6 +232,8 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         metrics: everything.metrics,
         tls,
         login: login.settings,
+        failures: login.failures,
+        verification: verification?,
         smtp: everything.smtp.settings,
         webmail: webmail?,
         spool: everything.spool,

@@ -15,6 +15,7 @@ pub(crate) mod server;
 pub(crate) mod smtp;
 pub(crate) mod spool;
 pub(crate) mod tls;
+pub(crate) mod verification;
 pub(crate) mod webmail;
 
 use crate::read::{Section, Setting, SubTable};
@@ -24,6 +25,7 @@ pub(crate) static METRICS: Setting<SubTable> = Setting::optional("metrics", "", 
 pub(crate) static LISTENER: Setting<SubTable> = Setting::optional("listener", "", "", "");
 pub(crate) static TLS: Setting<SubTable> = Setting::optional("tls", "", "", "");
 pub(crate) static LOGIN: Setting<SubTable> = Setting::optional("login", "", "", "");
+pub(crate) static VERIFICATION: Setting<SubTable> = Setting::optional("verification", "", "", "");
 pub(crate) static SMTP: Setting<SubTable> = Setting::optional("smtp", "", "", "");
 pub(crate) static SPOOL: Setting<SubTable> = Setting::optional("spool", "", "", "");
 pub(crate) static WEBMAIL: Setting<SubTable> = Setting::optional("webmail", "", "", "");
@@ -46,6 +48,7 @@ pub(crate) static ROOT: Section = Section {
         &LISTENER,
         &TLS,
         &LOGIN,
+        &VERIFICATION,
         &SMTP,
         &SPOOL,
         &WEBMAIL,
@@ -61,12 +64,13 @@ pub(crate) static ROOT: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 18] = [
+pub(crate) static ALL: [&Section; 20] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
     &tls::TLS,
     &login::LOGIN,
+    &verification::VERIFICATION,
     &smtp::SMTP,
     &spool::SPOOL,
     &webmail::WEBMAIL,
@@ -76,6 +80,7 @@ pub(crate) static ALL: [&Section; 18] = [
     &domain::DOMAIN,
     &backend::BACKEND,
     &backend::PROTOCOL,
+    &backend::ENTER,
     &cache::CACHE,
     &code_cache::CODE_CACHE,
     &net::RESOLVER,
