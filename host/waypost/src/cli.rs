@@ -333,6 +333,7 @@ pub(crate) enum FrontProtocol {
     Submission,
     Smtp,
     Lmtp,
+    Webmail,
 }
 
 impl From<FrontProtocol> for Protocol {
@@ -343,6 +344,7 @@ impl From<FrontProtocol> for Protocol {
             FrontProtocol::Submission => Self::Submission,
             FrontProtocol::Smtp => Self::Smtp,
             FrontProtocol::Lmtp => Self::Lmtp,
+            FrontProtocol::Webmail => Self::Webmail,
         }
     }
 }

@@ -120,7 +120,7 @@ impl Gate {
         }
     }
 
-    fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_open(&self, cx: &Context<'_>) -> Poll<()> {
         *self.waker.lock() = Some(cx.waker().clone());
         if self.open.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -50,9 +50,11 @@ impl Browser {
     /// What is remembered, if the browser's other cookies are of this user and this target: set
     /// there, or strangers that are known.
     fn at_home(&self, target: &str) -> Option<&RouteCookie> {
-        let known = self.remembered.as_ref().filter(|known| known.address == self.address)?;
+        let known = self.remembered.as_ref()?;
         let here = Home::of(&self.address, target);
-        known.home.is_none_or(|home| home == here).then_some(known)
+        // Before the first back end was reached there is only the address to compare.
+        let home = known.home.unwrap_or_else(|| Home::of(&known.address, target));
+        (home == here).then_some(known)
     }
 
     /// What is to be remembered after an answer of this target; `None` where nothing new is.
@@ -130,6 +132,9 @@ mod tests {
         let moved = then.renewed("south", now, LIFETIME).unwrap();
         let there = browser("a@x.test", Some(moved), "old=1; session=n; other=s");
         assert_eq!(shown(&there, "south"), "other=s");
+
+        let same = browser("A@x.test", Some(known.clone()), "session=n");
+        assert_eq!(shown(&same, "north"), "session=n", "as somebody else writes it");
 
         let other = browser("b@x.test", Some(known), "session=n");
         assert_eq!(shown(&other, "north"), "", "another user's");

@@ -66,7 +66,7 @@ impl Origin {
         }
         let hops = list(headers, &X_FORWARDED_FOR);
         let hops: Vec<IpAddr> = hops.rev().map_while(|hop| hop.parse().ok()).collect();
-        let client = hops.iter().find(|hop| !trusted.contains(**hop)).or(hops.last());
+        let client = hops.iter().find(|hop| !trusted.contains(**hop)).or_else(|| hops.last());
         // The first word is that of the proxy which the client itself has met.
         let encrypted = match list(headers, &X_FORWARDED_PROTO).next() {
             Some(proto) => proto.eq_ignore_ascii_case("https"),

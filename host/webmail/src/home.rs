@@ -29,9 +29,11 @@ pub struct Home([u8; HOME_OCTETS]);
 pub struct Strangers(Vec<[u8; STRANGER_OCTETS]>);
 
 impl Home {
-    /// The home of this user on a target, by the name that the log has for it.
+    /// The home of this user on a target, by the name that the log has for it. Upper and lower case
+    /// of the address are the same: users do not write it always alike.
     pub fn of(address: &Address, target: &str) -> Self {
-        let mut home = Self(shortened(&[address.as_str().as_bytes(), target.as_bytes()]));
+        let address = address.as_str().to_lowercase();
+        let mut home = Self(shortened(&[address.as_bytes(), target.as_bytes()]));
         if home.0 == [0; HOME_OCTETS] {
             // That stands for none.
             home.0 = [1; HOME_OCTETS];

@@ -2,7 +2,7 @@
 
 use crate::cases::Case;
 use crate::cluster::DOMAIN;
-use crate::web_cluster::{Curled, Roundcubes, WebCluster, smtp_door};
+use crate::webmail_cluster::{Curled, Roundcubes, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[("webmail::bad_input_is_answered_and_does_no_harm", bad_input)];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cases::Case;
 use crate::cluster::{DOMAIN, NORTH};
 use crate::servers::{Browser, wait_for};
-use crate::web_cluster::{Roundcubes, WebCluster, smtp_door};
+use crate::webmail_cluster::{Roundcubes, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::users_work_on_their_own_back_end_and_move", work),

@@ -2,7 +2,7 @@
 
 use crate::cases::Case;
 use crate::cluster::DOMAIN;
-use crate::web_cluster::{Radicales, WebCluster, smtp_door};
+use crate::webmail_cluster::{Radicales, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[("webmail::programs_reach_their_own_back_end", dav)];
 
