@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) login: waypost_login::Metrics,
     pub(crate) smtp: waypost_smtp::Metrics,
     pub(crate) spool: waypost_spool::Metrics,
+    pub(crate) webmail: waypost_webmail::Metrics,
 }
 
 impl Metrics {
@@ -37,6 +38,7 @@ impl Metrics {
             login: waypost_login::Metrics::register(registry),
             smtp: waypost_smtp::Metrics::register(registry),
             spool: waypost_spool::Metrics::register(registry),
+            webmail: waypost_webmail::Metrics::register(registry),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
-use waypost_config::{Config, Listener, Spoken};
+use waypost_config::{Config, Listener, LoginListener, Spoken, WebListener};
 use waypost_model::{Address, Context, Decision, Lookup, Protocol, Purpose, Search, Target};
 use waypost_routing::{Resolution, Routed, Step};
 use waypost_session::Users;
@@ -79,8 +79,8 @@ fn question(
         now: SystemTime::now(),
     };
     match &listener.spoken {
-        Spoken::Login(login) => {
-            let name = login.names.read(&arguments.address, None)?;
+        Spoken::Login(LoginListener { names, .. }) | Spoken::Web(WebListener { names, .. }) => {
+            let name = names.read(&arguments.address, None)?;
             let login_name = Some(Arc::from(arguments.address.as_str()));
             let authentication_id = name.authentication_id;
             Ok((name.lookup, Arc::new(Context { login_name, authentication_id, ..context })))

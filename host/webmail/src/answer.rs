@@ -110,10 +110,7 @@ impl Reason {
 
     /// Whether it sounds like a wrong password, and must take as long as one.
     pub(crate) const fn is_rejection(&self) -> bool {
-        matches!(
-            self,
-            Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_)
-        )
+        matches!(self, Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_))
     }
 
     /// The answer. `realm` is shown by a browser that asks for a password.

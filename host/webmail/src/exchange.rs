@@ -57,12 +57,8 @@ where
             session.service.metrics.request(reason.kind());
             line.reason = reason.kind();
             line.status = reason.status();
-            line.detail = session
-                .service
-                .process
-                .users
-                .are_clear()
-                .then(|| reason.to_string().into());
+            line.detail =
+                session.service.process.users.are_clear().then(|| reason.to_string().into());
             reason.into_response(&settings.realm).map(|body| body.noted(line))
         }
     }
@@ -79,7 +75,6 @@ struct Exchange<'a, P: Decide> {
 struct Outcome {
     answered: Answered,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
-    version: Version,
 }
 
 /// Who asks, and how policies are asked about them.
@@ -118,7 +113,8 @@ where
         }
         line.place = Some(place);
 
-        let upgrade = headers::upgrade(&parts.headers).filter(|_| parts.version == Version::HTTP_11);
+        let upgrade =
+            headers::upgrade(&parts.headers).filter(|_| parts.version == Version::HTTP_11);
         let on_upgrade = upgrade.as_ref().and_then(|_| parts.extensions.remove());
         let progress = Progress::new();
         let gate = wants_continue(&parts).then(Arc::<Gate>::default);
@@ -129,7 +125,8 @@ where
             &progress,
             gate.as_ref(),
         );
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| crate::scrutiny::Misfit::Host)?;
+        let host =
+            HeaderValue::from_str(authority.as_str()).map_err(|_| crate::scrutiny::Misfit::Host)?;
         let ends = Ends {
             peer: self.session.client.ip(),
             local: self.session.local,
@@ -142,10 +139,8 @@ where
             parts.headers.insert(UPGRADE, protocols);
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        let is_push = target
-            .path()
-            .get(..PUSH.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
+        let is_push =
+            target.path().get(..PUSH.len()).is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
         let mut head = Head {
             is_repeatable: body.is_empty() && parts.method.is_idempotent(),
             patience: if is_push { settings.push_timeout } else { settings.answer_timeout },
@@ -156,7 +151,7 @@ where
         };
         let answered = self.answer(&asker, &mut head, body, &progress, line).await?;
         service.metrics.answered(self.began.elapsed());
-        Ok(Outcome { answered, upgrade: on_upgrade, version: parts.version })
+        Ok(Outcome { answered, upgrade: on_upgrade })
     }
 
     /// Who asks.
@@ -265,7 +260,7 @@ where
 
     /// The back end's answer as the client gets it.
     fn pass_on(&self, outcome: Outcome, mut line: Box<Line>) -> Response<AnswerBody> {
-        let Outcome { answered, upgrade, version: _ } = outcome;
+        let Outcome { answered, upgrade } = outcome;
         let Answered { mut response, lease, .. } = answered;
         let service = &self.session.service;
         let settings = &service.settings;

@@ -124,9 +124,10 @@ impl Drop for Line {
 /// Writes the session's line.
 pub(crate) fn close<P: Decide>(session: &Session<P>, reason: &str, detail: Option<&str>) {
     let info = session.record.info();
-    let user = info.route.as_ref().map(|route| {
-        session.service.process.users.label(&route.user).to_string()
-    });
+    let user = info
+        .route
+        .as_ref()
+        .map(|route| session.service.process.users.label(&route.user).to_string());
     tracing::info!(
         target: "waypost::session",
         session = %session.id,

@@ -15,6 +15,7 @@ mod proxy_protocol;
 mod record;
 mod sessions;
 mod swap;
+mod webmail;
 
 /// A test: its name and what it does.
 pub(crate) type Case = (&'static str, fn());
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Case> {
         mail::answers::CASES,
         mail::spool::CASES,
         mail::large::CASES,
+        webmail::proxy::CASES,
     ]
     .concat()
 }

@@ -1,5 +1,6 @@
 //! The real servers around Waypost, started and stopped by the tests.
 
+mod apache;
 mod certificates;
 mod dovecot;
 mod fault;
@@ -11,6 +12,7 @@ mod process;
 mod slapd;
 mod waypost;
 
+pub(crate) use apache::Apache;
 pub(crate) use certificates::Authority;
 pub(crate) use dovecot::{Dovecot, Ports as DovecotPorts};
 pub(crate) use fault::{Fault, FaultyWay};

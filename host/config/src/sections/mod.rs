@@ -14,6 +14,7 @@ pub(crate) mod server;
 pub(crate) mod smtp;
 pub(crate) mod spool;
 pub(crate) mod tls;
+pub(crate) mod webmail;
 
 use crate::read::{Section, Setting, SubTable};
 
@@ -24,6 +25,7 @@ pub(crate) static TLS: Setting<SubTable> = Setting::optional("tls", "", "", "");
 pub(crate) static LOGIN: Setting<SubTable> = Setting::optional("login", "", "", "");
 pub(crate) static SMTP: Setting<SubTable> = Setting::optional("smtp", "", "", "");
 pub(crate) static SPOOL: Setting<SubTable> = Setting::optional("spool", "", "", "");
+pub(crate) static WEBMAIL: Setting<SubTable> = Setting::optional("webmail", "", "", "");
 pub(crate) static DIRECTORY: Setting<SubTable> = Setting::optional("directory", "", "", "");
 pub(crate) static POLICY: Setting<SubTable> = Setting::optional("policy", "", "", "");
 pub(crate) static DOMAIN: Setting<SubTable> = Setting::optional("domain", "", "", "");
@@ -45,6 +47,7 @@ pub(crate) static ROOT: Section = Section {
         &LOGIN,
         &SMTP,
         &SPOOL,
+        &WEBMAIL,
         &DIRECTORY,
         &POLICY,
         &DOMAIN,
@@ -57,7 +60,7 @@ pub(crate) static ROOT: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 17] = [
+pub(crate) static ALL: [&Section; 18] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
@@ -65,6 +68,7 @@ pub(crate) static ALL: [&Section; 17] = [
     &login::LOGIN,
     &smtp::SMTP,
     &spool::SPOOL,
+    &webmail::WEBMAIL,
     &directory::DIRECTORY,
     &policy::POLICY,
     &policy::LIMITS,

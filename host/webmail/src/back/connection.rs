@@ -87,4 +87,3 @@ pub(crate) fn is_of_one_client(endpoint: &Endpoint) -> bool {
     use waypost_net::backend::ClientIdentity::{ProxyV1, ProxyV2};
     matches!(endpoint.settings.client_identity, ProxyV1 | ProxyV2)
 }
-

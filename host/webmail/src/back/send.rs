@@ -114,8 +114,7 @@ where
         };
         let client = is_of_one_client(&endpoint).then_some(self.client);
         let key = Key::new(&target.host, &endpoint, client);
-        let allowed =
-            |at: SocketAddr| routed.targets.allows_resolved(&target.host, &at.ip());
+        let allowed = |at: SocketAddr| routed.targets.allows_resolved(&target.host, &at.ip());
         let mut body = body;
         while let Some(kept) = self.pool.take(&key, &endpoint.settings, allowed) {
             let lease = Lease { pool: self.pool.clone(), key: key.clone(), connection: kept };
@@ -236,7 +235,9 @@ fn request(head: &Head, body: ClientBody) -> Request<ClientBody> {
 
 /// Whether the connection ended without a single octet of an answer.
 fn is_end(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || error.is_closed()
         || std::error::Error::source(error)
             .and_then(|source| source.downcast_ref::<std::io::Error>())
             .is_some_and(|error| {

@@ -40,9 +40,8 @@ impl AsyncRead for PatientStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let count = std::task::ready!(
-            self.get_mut().stream.poll_read(cx, buffer.initialize_unfilled())
-        )?;
+        let count =
+            std::task::ready!(self.get_mut().stream.poll_read(cx, buffer.initialize_unfilled()))?;
         buffer.advance(count);
         Poll::Ready(Ok(()))
     }

@@ -1,0 +1,3 @@
+//! Webmail: browsers, DAV clients and what else speaks HTTP.
+
+pub(crate) mod proxy;
