@@ -50,6 +50,7 @@ pub(crate) fn all() -> Vec<Case> {
         webmail::browser::CASES,
         webmail::programs::CASES,
         webmail::bad_input::CASES,
+        webmail::proxy::CASES,
     ]
     .concat()
 }

@@ -1,5 +1,6 @@
 //! The real servers around Waypost, started and stopped by the tests.
 
+mod apache;
 mod browser;
 mod certificates;
 mod dovecot;
@@ -14,6 +15,7 @@ mod roundcube;
 mod slapd;
 mod waypost;
 
+pub(crate) use apache::Apache;
 pub(crate) use browser::Browser;
 pub(crate) use certificates::Authority;
 pub(crate) use dovecot::{Dovecot, Ports as DovecotPorts};

@@ -3,3 +3,4 @@
 pub(super) mod bad_input;
 pub(super) mod browser;
 pub(super) mod programs;
+pub(super) mod proxy;
