@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use waypost_directory::{
     BoundQuery, Directory, Grant, LdifDirectory, LdifSettings, LdifSource, Query, Scope,
 };
-use waypost_model::{Address, Context, Lookup, Protocol, Purpose};
+use waypost_model::{Address, Context, Lookup, Protocol, Purpose, VerificationGrant};
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, Limits, PluginSource, Policy, PolicySettings,
     TargetPatterns,
@@ -154,6 +154,7 @@ fn policy_settings() -> anyhow::Result<PolicySettings> {
         settings_json: settings.into(),
         directories: vec![GrantedDirectory { directory, grant }],
         targets: TargetPatterns::parse(&["127.0.0.0/8"]).context("the grant")?,
+        verification: VerificationGrant::ALL,
         limits: Limits::default(),
     })
 }

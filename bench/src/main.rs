@@ -15,6 +15,7 @@ mod proxy;
 mod report;
 mod sessions;
 mod usage;
+mod verification;
 
 use std::net::SocketAddr;
 
@@ -64,6 +65,7 @@ fn main() -> anyhow::Result<()> {
             let mut report = report::Report::default();
             runtime.block_on(decision::measure(&mut report, cli.quick))?;
             sessions::measure(&mut report, cli.quick)?;
+            verification::measure(&mut report, cli.quick)?;
             mail::measure(&mut report, cli.quick)?;
             report.print();
             Ok(())

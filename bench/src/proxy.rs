@@ -121,6 +121,9 @@ max-connections-per-user = 1000000
 [tls]
 certificates = [{{ chain = "chain.pem", key = "key.pem" }}]
 
+[login]
+max-attempts-in-flight = 0
+
 [directory.main]
 ldif = "directory.ldif"
 base = "dc=bench,dc=test"

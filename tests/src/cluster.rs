@@ -12,6 +12,8 @@ use crate::servers::{Authority, Dovecot, DovecotPorts, Slapd, Waypost, free_port
 pub(crate) const NORTH: &str = "127.0.0.2";
 /// The back end of user3 and user4.
 pub(crate) const SOUTH: &str = "127.0.0.3";
+/// Who may log in to a back end in everybody's name: `waypost`, with this password.
+pub(crate) const MASTER_PASSWORD: &str = "the-master-users";
 /// The users' domain.
 pub(crate) const DOMAIN: &str = "localdomain.test";
 
@@ -38,6 +40,8 @@ pub(crate) struct Doors {
 /// What differs from the usual configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// Further lines of `[policy.ldap]`.
+    pub policy: String,
     /// Further lines of `[policy.ldap.settings]`.
     pub settings: String,
     /// Further lines of `[server]`.
@@ -63,6 +67,7 @@ pub(crate) struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            policy: String::new(),
             settings: String::new(),
             server: String::new(),
             cache: "cache-for = \"1s\"\n".to_owned(),
@@ -105,6 +110,7 @@ impl Cluster {
                 ("key.pem", &key),
                 ("ca.pem", authority.pem()),
                 ("ldap.secret", slapd.bind_password()),
+                ("master.secret", MASTER_PASSWORD),
             ],
         );
         Self { slapd, north, south, waypost, doors, authority }
@@ -221,7 +227,7 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
          bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\
          password-field = \"userPassword\"\n{directory_tls}{directory}\n\
          [policy.ldap]\nplugin = \"builtin:ldap-routing\"\n\
-         directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n\n\
+         directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n{policy}\n\
          [policy.ldap.settings]\ndirectory = \"main\"\nsearch-base = \"%s\"\n\
          search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n{settings}\n\
          [domain.\"{DOMAIN}\"]\npolicies = [\"ldap\"]\n\n\
@@ -231,6 +237,7 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
         cache = plan.cache,
         bind_dn = slapd.bind_dn(),
         directory = plan.directory,
+        policy = plan.policy,
         settings = plan.settings,
         backend = plan.backend,
         more = plan.more,

@@ -7,7 +7,7 @@ use waypost_directory::Grant;
 use waypost_model::Protocol;
 use waypost_net::backend::{Backend as NetBackend, BackendSettings, BackendTable};
 use waypost_net::tls::{Connector, ConnectorError, ConnectorSettings};
-use waypost_policy::{GrantedDirectory, LoadError, PolicySettings};
+use waypost_policy::{GrantedDirectory, LoadError, PolicySettings, read_setting_file};
 use waypost_routing::{DomainTable, DomainTableError, PolicyIdentity, Served};
 
 use crate::Config;
@@ -17,10 +17,11 @@ use crate::sections::backend::Backend;
 use crate::sections::policy::Policy;
 
 impl Config {
-    /// What a policy is loaded with. `directories` are those of this configuration, by name.
+    /// What a policy is loaded with. `directories` are those of this configuration, by name. Reads
+    /// the files that become settings, as they are now, and blocks for as long as that takes.
     ///
     /// # Errors
-    /// A directory that is not among them.
+    /// A directory that is not among them, and files that cannot become settings.
     pub fn policy_settings(
         &self,
         policy: &Policy,
@@ -43,16 +44,42 @@ impl Config {
             name: policy.name.clone(),
             plugin: policy.plugin.clone(),
             sha256: policy.sha256,
-            settings_json: policy.settings.to_string(),
+            settings_json: self.settings_with_files(policy)?,
             directories: granted,
             targets: policy.targets.clone(),
+            verification: policy.verification,
             limits: policy.limits.clone(),
         })
     }
 
+    /// The plugin's settings as text, with its files in them.
+    fn settings_with_files(&self, policy: &Policy) -> Result<String, Problems> {
+        let mut problems = Vec::new();
+        let mut texts = Vec::new();
+        for (name, path) in &policy.files {
+            match read_setting_file(path) {
+                Ok(text) => texts.push((name.clone(), text)),
+                Err(error) => {
+                    let pointer = format!("/policy/{}/files/{}", token(&policy.name), token(name));
+                    problems.push(self.problem(&pointer, format!("{} {error}", path.display())));
+                }
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(policy.settings.with_texts(texts).to_string()),
+            false => Err(Problems(problems)),
+        }
+    }
+
     /// What the answers of a policy depend on, for the route cache. `component` is the digest of
-    /// the component that was loaded: a file may have changed behind the same path.
-    pub fn policy_identity(&self, policy: &Policy, component: &str) -> PolicyIdentity {
+    /// the component that was loaded, and `settings` the text that it was loaded with: files may
+    /// have changed behind the same paths.
+    pub fn policy_identity(
+        &self,
+        policy: &Policy,
+        component: &str,
+        settings: &str,
+    ) -> PolicyIdentity {
         let granted: Vec<_> = policy
             .directories
             .iter()
@@ -61,9 +88,9 @@ impl Config {
                 format!("{name} {attributes:?} {directory:?}")
             })
             .collect();
-        let settings = policy.settings.to_string();
         let targets = policy.targets_written.join(" ");
-        let parts = [component, &settings, &targets];
+        let verification = format!("{:?}", policy.verification);
+        let parts = [component, settings, &targets, &verification];
         let parts = parts.into_iter().chain(granted.iter().map(String::as_str));
         PolicyIdentity::of(parts.map(str::as_bytes))
     }
@@ -74,8 +101,15 @@ impl Config {
         let at =
             |setting: &str, message: String| self.problem(&format!("{table}{setting}"), message);
         if let LoadError::Problems(problems) = error {
+            let files = self.policies.iter().find(|known| *known.name == *policy);
+            let files = files.map(|policy| &policy.files);
+            let is_file = |pointer: &str| {
+                let name = pointer.split('/').nth(1).unwrap_or_default();
+                files.is_some_and(|files| files.keys().any(|file| token(file) == name))
+            };
             let problem = |(pointer, message): &(String, String)| {
-                at(&format!("/settings{pointer}"), message.clone())
+                let table = if is_file(pointer) { "files" } else { "settings" };
+                at(&format!("/{table}{pointer}"), message.clone())
             };
             return Problems(problems.iter().map(problem).collect());
         }

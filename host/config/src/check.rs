@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use waypost_directory::{Grant, GrantError};
 use waypost_model::{Encryption, Protocol};
+use waypost_net::backend::Entry;
 use waypost_policy::PluginSource;
 use waypost_routing::DomainPattern;
 use waypost_smtp::Split;
@@ -49,6 +50,7 @@ pub(crate) fn check(reading: &Reading<'_>, everything: &Everything) {
     check_patterns(reading, everything);
     check_fallback_for_any_domain(reading, everything);
     check_mail(reading, everything);
+    check_verification(reading, everything);
     if !reading.has_errors() {
         // Else it may be a mistyped name that makes something look unused.
         warn_of_unused(reading, everything);
@@ -253,6 +255,62 @@ fn falls_back_for_everybody(policy: &Policy) -> bool {
         return false;
     }
     list("fallback-on").is_none_or(|on| on.iter().any(|condition| condition == "no-entry"))
+}
+
+/// What checking passwords at the front needs of directories, policies and back ends.
+fn check_verification(reading: &Reading<'_>, everything: &Everything) {
+    for read in &everything.policies {
+        let ways = read.policy.verification;
+        let granted = |directory: &&DirectoryRead| {
+            read.grants.iter().any(|grant| *grant.directory == **directory.directory.name())
+        };
+        let mut granted = everything.directories.iter().filter(granted);
+        let key = format!("{}.verification", read.key);
+        let span = &read.verification_span;
+        if ways.bind && !granted.clone().any(|it| it.directory.may_bind()) {
+            let message = "no directory of this policy may be bound to: users' passwords go over \
+                           ldaps://, ldapi:// and starttls, and in clear only to servers named in \
+                           clear-binds-to";
+            reading.error(span.clone(), &key, message);
+        }
+        if ways.password && !granted.any(|it| it.directory.password_field().is_some()) {
+            let message = "no directory of this policy has a password-field to compare with";
+            reading.error(span.clone(), &key, message);
+        }
+        check_verify_setting(reading, &read.policy, span, &key);
+    }
+    let front = everything.policies.iter().any(|read| {
+        let ways = read.policy.verification;
+        ways.bind || ways.password
+    });
+    let enters = |read: &&BackendRead| {
+        read.backend.settings.iter().any(|settings| settings.entry != Entry::Client)
+    };
+    for read in everything.backends.iter().filter(|_| !front).filter(enters) {
+        let message = "sessions enter here only where the front has checked the password, and no \
+                       policy has it do that: see verification in [policy]";
+        reading.error(read.name_span.clone(), &format!("{}.enter", read.entry_key), message);
+    }
+}
+
+/// `ldap-routing` says in its own settings which way it asks for.
+fn check_verify_setting(reading: &Reading<'_>, policy: &Policy, span: &Range<usize>, key: &str) {
+    let PluginSource::Builtin { name: "ldap-routing", .. } = policy.plugin else { return };
+    let verify = policy.settings.value().get("verify").and_then(|value| value.as_str());
+    let allowed = match verify.unwrap_or("backend") {
+        "backend" => policy.verification.backend,
+        "bind" => policy.verification.bind,
+        "password" => policy.verification.password,
+        // The plugin itself says what is wrong.
+        _ => true,
+    };
+    if !allowed {
+        let verify = verify.unwrap_or("backend");
+        let message = format!(
+            "its settings say verify = {verify:?}, which is not among what the policy may ask for"
+        );
+        reading.error(span.clone(), key, message);
+    }
 }
 
 fn unknown<'a>(

@@ -15,7 +15,7 @@ use crate::problem::{Problem, Problems};
 use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
 use crate::sections::{
     self, backend, cache, code_cache, directory, domain, listener, login, net, policy, server,
-    smtp, spool, tls,
+    smtp, spool, tls, verification,
 };
 use crate::source::{Place, Source};
 use crate::surroundings::Surroundings;
@@ -33,6 +33,10 @@ pub struct Config {
     pub tls: tls::Tls,
     /// How logins are treated.
     pub login: waypost_login::Settings,
+    /// What failed logins cost.
+    pub failures: waypost_verify::FailureSettings,
+    /// How the front checks passwords.
+    pub verification: waypost_verify::Settings,
     /// How inbound mail is treated; there where a listener takes it.
     pub smtp: Option<waypost_smtp::Settings>,
     /// Where messages are kept; there where inbound mail may need it.
@@ -177,6 +181,8 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let metrics = table.table(&sections::METRICS, &server::METRICS, server::read_metrics);
     let tls = table.table(&sections::TLS, &tls::TLS, tls::read);
     let login = table.table(&sections::LOGIN, &login::LOGIN, login::read);
+    let verification =
+        table.table(&sections::VERIFICATION, &verification::VERIFICATION, verification::read);
     let hostname = server.as_ref().map_or_else(|| "localhost".into(), |s| s.hostname.clone());
     let smtp = table.table(&sections::SMTP, &smtp::SMTP, |table| smtp::read(table, &hostname));
     let spool = table.table(&sections::SPOOL, &spool::SPOOL, spool::read);
@@ -218,6 +224,8 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         metrics: everything.metrics,
         tls,
         login: login.settings,
+        failures: login.failures,
+        verification: verification?,
         smtp: everything.smtp.settings,
         spool: everything.spool,
         listeners: everything.listeners.into_iter().map(|read| read.listener).collect(),

@@ -17,6 +17,18 @@ impl Json {
     pub(crate) fn value(&self) -> &JsonValue {
         &self.0
     }
+
+    /// Whether there is a setting of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
+
+    /// These settings and further ones, each a text.
+    pub(crate) fn with_texts(&self, texts: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut all = self.0.as_object().cloned().unwrap_or_default();
+        all.extend(texts.into_iter().map(|(name, text)| (name, JsonValue::String(text))));
+        Self(JsonValue::Object(all))
+    }
 }
 
 impl fmt::Display for Json {

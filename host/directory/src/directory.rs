@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use waypost_model::Secret;
 
 use crate::{
-    BoundQuery, Dn, FaultyDirectory, Finding, LdapDirectory, LdifDirectory, Page, ReplayDirectory,
-    SearchError,
+    BarePassword, BindAnswer, BoundQuery, Dn, FaultyDirectory, Finding, LdapDirectory,
+    LdifDirectory, Page, ReplayDirectory, SearchError,
 };
 
 /// A configured directory. Clones are cheap and share connections and entries.
@@ -37,6 +38,76 @@ impl Directory {
             Self::Ldif(directory) => directory.search(query, deadline).await,
             Self::Faulty(directory) => directory.search(query, deadline).await,
             Self::Replay(directory) => directory.search(query),
+        }
+    }
+
+    /// Whether passwords can be checked by binding as an entry; a file's can only be compared.
+    pub fn takes_binds(&self) -> bool {
+        match self {
+            Self::Ldap(_) => true,
+            Self::Ldif(_) | Self::Replay(_) => false,
+            Self::Faulty(directory) => directory.directory().takes_binds(),
+        }
+    }
+
+    /// Binds as the entry `dn` before `deadline`, on a connection of its own, and says what the
+    /// server makes of it. An empty password is wrong, and no server hears of it: it would be a bind
+    /// as nobody (RFC 4513 section 5.1.2).
+    ///
+    /// # Errors
+    /// When nobody can say, see [`SearchError`]; for a directory that [takes no
+    /// binds](Self::takes_binds) always.
+    pub async fn bind(
+        &self,
+        dn: &str,
+        password: &Secret,
+        deadline: impl Into<Instant>,
+    ) -> Result<BindAnswer, SearchError> {
+        if password.is_empty() || dn.is_empty() {
+            return Ok(BindAnswer::Wrong);
+        }
+        let deadline = deadline.into();
+        match self {
+            Self::Ldap(directory) => directory.bind(dn, password, deadline).await,
+            Self::Faulty(double) => {
+                double.hesitate(deadline).await?;
+                Box::pin(double.directory().bind(dn, password, deadline)).await
+            }
+            Self::Ldif(_) | Self::Replay(_) => {
+                Err(SearchError::Other("this directory takes no binds".into()))
+            }
+        }
+    }
+
+    /// The values of the password field of the entry `dn`, for the host to compare and nobody else;
+    /// none where the entry has none, where it is gone, and where there is no password field.
+    ///
+    /// # Errors
+    /// When nobody can say, see [`SearchError`].
+    pub async fn passwords(
+        &self,
+        dn: &str,
+        deadline: impl Into<Instant>,
+    ) -> Result<Vec<Secret>, SearchError> {
+        let deadline = deadline.into();
+        match self {
+            Self::Ldap(directory) => directory.passwords(dn, deadline).await,
+            Self::Ldif(directory) => directory.passwords(dn),
+            Self::Faulty(double) => {
+                double.hesitate(deadline).await?;
+                Box::pin(double.directory().passwords(dn, deadline)).await
+            }
+            Self::Replay(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// How a password without a `{SCHEME}` is to be read.
+    pub fn bare_passwords(&self) -> BarePassword {
+        match self {
+            Self::Ldap(directory) => directory.bare_passwords(),
+            Self::Ldif(directory) => directory.bare_passwords(),
+            Self::Faulty(directory) => directory.directory().bare_passwords(),
+            Self::Replay(_) => BarePassword::Refused,
         }
     }
 

@@ -86,6 +86,12 @@ impl FaultyDirectory {
         query: &BoundQuery,
         deadline: Instant,
     ) -> Result<Page, SearchError> {
+        self.hesitate(deadline).await?;
+        Box::pin(self.directory().search(query, deadline)).await
+    }
+
+    /// What the mood makes of a question: nothing, or an error.
+    pub(crate) async fn hesitate(&self, deadline: Instant) -> Result<(), SearchError> {
         self.inner.searches.fetch_add(1, Ordering::SeqCst);
         let (error, delay) = self.inner.mood.lock().next();
         if !delay.is_zero() {
@@ -95,9 +101,6 @@ impl FaultyDirectory {
                 return Err(SearchError::Timeout);
             }
         }
-        match error {
-            Some(error) => Err(error),
-            None => Box::pin(self.directory().search(query, deadline)).await,
-        }
+        error.map_or(Ok(()), Err)
     }
 }

@@ -18,6 +18,7 @@ mod ldap;
 mod ldif;
 mod metrics;
 mod page;
+mod password;
 mod query;
 mod replay;
 mod rewrite;
@@ -29,8 +30,8 @@ pub use faulty::FaultyDirectory;
 pub use finding::Finding;
 pub use grant::{Denied, DeniedReason, Grant, GrantError};
 pub use ldap::{
-    Bind, LdapDirectory, LdapSettings, LdapUrl, LdapUrlError, SettingsError, TlsIdentity,
-    TlsSettings,
+    Bind, BindAnswer, LdapDirectory, LdapSettings, LdapUrl, LdapUrlError, SettingsError,
+    TlsIdentity, TlsSettings,
 };
 pub use ldif::{
     LdifDirectory, LdifError, LdifLoadError, LdifProblem, LdifSettings, LdifSource, MAX_LDIF,
@@ -38,6 +39,9 @@ pub use ldif::{
 };
 pub use metrics::Metrics;
 pub use page::{Entry, Limits, Page, SearchError};
+pub use password::{
+    BarePassword, MAX_HASH_MEMORY, MAX_PASSWORD, MAX_STORED, StoredPassword, Unusable,
+};
 pub use query::{
     BindError, BoundQuery, MAX_ATTRIBUTES, MAX_DEPTH, MAX_FILTERS, MAX_PARAMETER, MAX_PARAMETERS,
     MAX_TEXT, Part, Problem, Query, Scope,

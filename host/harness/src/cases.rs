@@ -22,7 +22,7 @@ pub use compare::Difference;
 pub use file::CasesError;
 pub use report::{CaseReport, Report, junit};
 pub use run::RunError;
-pub use suite::{Builtin, Suite, settings_json, sha256_from_hex};
+pub use suite::{Builtin, Suite, limits, settings_json, sha256_from_hex};
 
 /// Runs the cases of a file against a component, for an author's own tests.
 ///

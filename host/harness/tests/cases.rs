@@ -425,6 +425,16 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
             "none.map cannot be read",
         ),
         (
+            "[policy]\nplugin = \"x\"\nfiles = { map = \"a\" }\nsettings = { map = 1 }\n[[case]]\nname=\"a\"\naddress=\"a@b.test\"\nexpect={decision=\"pass\"}\n",
+            "3:17: ",
+            "\"map\" stands in `settings` already",
+        ),
+        (
+            "[policy]\nplugin = \"x\"\nfiles = { map = \".\" }\n[[case]]\nname=\"a\"\naddress=\"a@b.test\"\nexpect={decision=\"pass\"}\n",
+            "3:17: ",
+            "is no regular file",
+        ),
+        (
             "[policy]\nplugin = \"x\"\ndirectories = { main = [\"a\"] }\n[[case]]\nname=\"a\"\naddress=\"a@b.test\"\nexpect={decision=\"pass\"}\n",
             "3:",
             "[directory.main]",

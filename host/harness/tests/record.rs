@@ -15,7 +15,7 @@ use waypost_directory::{
 };
 use waypost_harness::cases::{Builtin, Report, Suite};
 use waypost_harness::record::{Recorded, Recorder};
-use waypost_model::{Address, Context, Lookup, Protocol, Purpose};
+use waypost_model::{Address, Context, Lookup, Protocol, Purpose, VerificationGrant};
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, Limits, Metrics, PluginSource, Policy, PolicySettings,
     TargetPatterns,
@@ -72,6 +72,7 @@ fn settings(directory: &FaultyDirectory) -> PolicySettings {
         settings_json: SETTINGS.into(),
         directories: vec![GrantedDirectory { directory: granted, grant }],
         targets: TargetPatterns::parse(&["10.0.0.0/8", "*.example.test"]).unwrap(),
+        verification: VerificationGrant::ALL,
         limits: Limits { searches: 3, ..Limits::default() },
     }
 }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::registry::Registry;
 use waypost_directory::{
@@ -13,7 +13,7 @@ use waypost_directory::{
 };
 use waypost_model::{
     Address, Consultation, Context, ContextReads, Decision, Failure, Lookup, Protocol, Purpose,
-    Refusal, Trouble,
+    Refusal, Trouble, VerificationGrant,
 };
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, Limits, LoadError, PluginSource, Policy,
@@ -82,6 +82,7 @@ fn load(settings: &str) -> Result<(Policy, FaultyDirectory), LoadError> {
             directories: vec![GrantedDirectory { directory, grant }],
             targets: TargetPatterns::parse(&["10.0.0.0/8", "2001:db8::/32", "*.example.test"])
                 .unwrap(),
+            verification: VerificationGrant::ALL,
             limits: Limits::default(),
         },
     )?;
@@ -220,4 +221,46 @@ fn settings_as_deep_as_can_be_are_read_within_the_stack() {
     assert!(error.to_string().contains("JSON"), "{error}");
     let pattern = format!("{}(mail=%e){}", "(!".repeat(15), ")".repeat(15));
     load(&settings("\"use-first\": true").replace("mail=%e", &pattern)).map(|_| ()).unwrap();
+}
+
+/// A policy of the shipped `local-map` with so many addresses.
+fn local_map(host: &Host, addresses: usize) -> Policy {
+    let map: String = (0..addresses)
+        .map(|user| format!("user{user}@example.test mail{}.example.test\n", user % 7))
+        .collect();
+    let component = "../../plugins/prebuilt/local-map.wasm";
+    let settings = PolicySettings {
+        name: "map".into(),
+        plugin: PluginSource::File(Path::new(env!("CARGO_MANIFEST_DIR")).join(component)),
+        sha256: None,
+        settings_json: serde_json::json!({ "map": map }).to_string(),
+        directories: Vec::new(),
+        targets: TargetPatterns::parse(&["*.example.test"]).unwrap(),
+        verification: VerificationGrant::ALL,
+        limits: Limits::default(),
+    };
+    Policy::load(host, settings).unwrap()
+}
+
+/// The list is read once, at load; a decision starts from the memory that holds it.
+#[tokio::test]
+async fn a_hundred_thousand_addresses_cost_a_decision_what_a_hundred_do() {
+    let engine = EngineSettings { concurrency: 4, ..EngineSettings::default() };
+    let host = Host::new(&engine, waypost_policy::Metrics::unregistered()).unwrap();
+    let policies = [100, 100_000].map(|addresses| local_map(&host, addresses));
+    assert!(policies.iter().all(Policy::is_snapshot));
+    let mut fastest = [Duration::MAX; 2];
+    for round in 0..500 {
+        for (policy, fastest) in policies.iter().zip(&mut fastest) {
+            let user = round % 100;
+            let address = format!("user{user}@example.test");
+            let started = Instant::now();
+            let answer = ask(policy, &address).await;
+            *fastest = started.elapsed().min(*fastest);
+            assert_eq!(answer, format!("mail{}.example.test", user % 7));
+        }
+    }
+    let [few, many] = fastest;
+    assert!(many < few * 2, "{many:?} with 100,000 addresses, {few:?} with 100");
+    assert_eq!(ask(&policies[1], "user99999@example.test").await, "mail4.example.test");
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rand::RngExt as _;
-use tokio::time::{Instant, sleep_until};
-use waypost_model::{Context, Lookup, Target};
+use tokio::time::{Instant, sleep, sleep_until};
+use waypost_model::{Context, Lookup, Target, Verification};
 use waypost_net::connect::ConnectError;
 use waypost_routing::{Decide, LoginName, LoginNameError, Renewal, Resolution, Routed};
 use waypost_session::{Conversation, Generation, Grant};
+use waypost_verify::{Attempt as Charged, TooMany, Unverified};
 use waypost_wire::Front;
-use waypost_wire::login::{Answer, Credential, Rejection};
+use waypost_wire::login::{Answer, Credential};
 
 use crate::journal::without_secret;
 use crate::session::Session;
@@ -23,16 +24,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// One login: what does not change while it is tried, and what has happened so far.
 pub(crate) struct Attempt<'a, T> {
     client: &'a mut Conversation<Front>,
-    credential: &'a Credential,
+    pub(crate) credential: &'a Credential,
     lookup: Arc<Lookup>,
-    context: Arc<Context>,
+    pub(crate) context: Arc<Context>,
     /// Behind the separator of a master login, the separator included.
     master: Option<String>,
     /// The target that has seen the credential.
     exposed: Option<Target>,
-    /// A rejection, and the route that led to it, of which nobody could say yet whether it is the
-    /// user's route still. The credential is not sent again until somebody can.
-    rejected: Option<(Routed<T>, Rejection)>,
+    /// A no, and the route that led to it, of which nobody could say yet whether it is the user's
+    /// route still. The credential is not sent again until somebody can.
+    rejected: Option<(Routed<T>, Reason)>,
+    /// As what the front has found the password right.
+    pub(crate) verified: Option<Verification>,
+    /// As what it has found the password wrong.
+    pub(crate) unverified: Option<(Verification, Unverified)>,
     /// The client has seen a challenge: the exchange cannot be begun again behind its back.
     committed: bool,
 }
@@ -49,7 +54,12 @@ where
         credential: &Credential,
     ) -> Verdict {
         let began = Instant::now();
-        let verdict = match self.read_name(credential) {
+        let name = self.read_name(credential);
+        let charged = match self.charge(name.as_ref().ok()).await {
+            Ok(charged) => charged,
+            Err(TooMany) => return Verdict::No(Reason::TooMany),
+        };
+        let verdict = match name {
             Ok((name, master)) => {
                 let context = Arc::new(self.context(client, credential, &name));
                 let mut attempt = Attempt {
@@ -60,11 +70,18 @@ where
                     master,
                     exposed: None,
                     rejected: None,
+                    verified: None,
+                    unverified: None,
                     committed: false,
                 };
-                self.try_until_settled(&mut attempt, began).await
+                let verdict = self.try_until_settled(&mut attempt, began).await;
+                settle(charged, &verdict, credential, attempt.verified.is_some());
+                verdict
             }
-            Err(error) => Verdict::No(Reason::Name(error)),
+            Err(error) => {
+                charged.failed(None);
+                Verdict::No(Reason::Name(error))
+            }
         };
         if let Verdict::No(reason) = &verdict
             && reason.answer() == Answer::Rejected
@@ -72,6 +89,25 @@ where
             sleep_until(began + jittered(self.driver.settings.auth_failure_delay)).await;
         }
         verdict
+    }
+
+    /// Charges the attempt to its user and to the client's network, and holds it back for as long as
+    /// the failures before it say.
+    async fn charge(&self, name: Option<&(LoginName, Option<String>)>) -> Result<Charged, TooMany> {
+        if !self.counted {
+            return Ok(Charged::exempt());
+        }
+        let user = name.map(|(name, _)| name.lookup.address.as_str());
+        let charged = self.process().failures.begin(user, self.client.ip())?;
+        if !charged.delay().is_zero() {
+            tracing::debug!(
+                target: "waypost::login",
+                session = %self.id, seconds = charged.delay().as_secs(),
+                "a login is held back because of failures before it"
+            );
+            sleep(jittered(charged.delay())).await;
+        }
+        Ok(charged)
     }
 
     /// The lookup, and what follows the user's name in a master login.
@@ -144,8 +180,8 @@ where
 
     async fn try_once(&self, attempt: &mut Attempt<'_, P::Targets>) -> Verdict {
         let generation = self.process().generation.load_full();
-        if let Some((routed, rejection)) = attempt.rejected.take() {
-            return self.renew(&generation, routed, rejection, attempt).await;
+        if let Some((routed, no)) = attempt.rejected.take() {
+            return self.renew(&generation, routed, no, attempt).await;
         }
         let router = &self.process().router;
         let resolving = router.resolve(&generation.domains, &attempt.lookup, &attempt.context);
@@ -157,8 +193,8 @@ where
             Resolution::Temporary { trouble, .. } => return Verdict::No(Reason::Trouble(trouble)),
         };
         match self.try_route(&generation, &routed, attempt).await {
-            Verdict::No(Reason::Rejected(rejection)) if !attempt.committed => {
-                self.renew(&generation, routed, rejection, attempt).await
+            Verdict::No(no) if no.is_rejection() && !attempt.committed => {
+                self.renew(&generation, routed, no, attempt).await
             }
             verdict => verdict,
         }
@@ -170,32 +206,36 @@ where
         &self,
         generation: &Generation<P>,
         routed: Routed<P::Targets>,
-        rejection: Rejection,
+        no: Reason,
         attempt: &mut Attempt<'_, P::Targets>,
     ) -> Verdict {
         let router = &self.process().router;
         let (lookup, context) = (&attempt.lookup, &attempt.context);
         match router.renew(&generation.domains, lookup, context, &routed).await {
-            Renewal::Unchanged | Renewal::Withdrawn => Verdict::No(Reason::Rejected(rejection)),
+            Renewal::Unchanged | Renewal::Withdrawn => Verdict::No(no),
             Renewal::Changed(routed) => {
                 attempt.exposed = None;
                 self.try_route(generation, &routed, attempt).await
             }
             Renewal::Temporary { trouble, .. } => {
-                attempt.rejected = Some((routed, rejection));
+                attempt.rejected = Some((routed, no));
                 Verdict::No(Reason::Trouble(trouble))
             }
         }
     }
 
-    /// Tries the targets of a route in order, up to the first that sees the credential. Where all
-    /// are known to be down, one login at a time may try them all the same.
+    /// Tries the targets of a route in order, up to the first that sees the credential, once the
+    /// front has verified it where the route says so. Where all are known to be down, one login at a
+    /// time may try them all the same.
     async fn try_route(
         &self,
         generation: &Generation<P>,
         routed: &Routed<P::Targets>,
         attempt: &mut Attempt<'_, P::Targets>,
     ) -> Verdict {
+        if let Err(reason) = self.verify(generation, routed, attempt).await {
+            return Verdict::No(reason);
+        }
         let verdict = self.try_targets(generation, routed, attempt, false).await;
         match verdict {
             Verdict::No(Reason::Target(_, TargetFailure::Connect(ConnectError::AllDown))) => {
@@ -216,10 +256,11 @@ where
         let targets = &routed.route.targets;
         let only = attempt.exposed.clone().filter(|exposed| targets.contains(exposed));
         let identity = attempt.identity(routed);
+        let verified = attempt.verified.is_some();
         let mut last = None;
         for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
-            let aim =
-                Aim { generation, routed, target, identity: identity.as_deref(), last_resort };
+            let identity = identity.as_deref();
+            let aim = Aim { generation, routed, target, identity, verified, last_resort };
             let tried = self.try_target(&aim, attempt.client, attempt.credential).await;
             match tried {
                 Tried::Accepted(accepted) => {
@@ -270,6 +311,18 @@ impl<T> Attempt<'_, T> {
             Some(master) => format!("{identity}{master}"),
             None => identity.to_owned(),
         })
+    }
+}
+
+/// Says what came of an attempt. What nobody could judge costs nothing, nor does a password that
+/// the front has found right.
+fn settle(charged: Charged, verdict: &Verdict, credential: &Credential, verified: bool) {
+    match verdict {
+        Verdict::Accepted(_) => charged.succeeded(),
+        Verdict::No(reason) if reason.is_failure() && !verified => {
+            charged.failed(credential.password());
+        }
+        Verdict::No(_) | Verdict::ClientLeft(_) => drop(charged),
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Session<P: Decide> {
     pub(crate) record: SessionRecord,
     pub(crate) client: SocketAddr,
     pub(crate) local: SocketAddr,
+    /// Whether the client is counted: whether it is in none of the listener's `exempt-networks`.
+    pub(crate) counted: bool,
     pub(crate) began: Instant,
 }
 
@@ -62,6 +64,7 @@ where
         record,
         client: connection.client,
         local: connection.local,
+        counted: connection.is_counted(),
         began: Instant::now(),
         driver,
         entrance,

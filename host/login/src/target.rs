@@ -7,18 +7,19 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use waypost_model::{Encryption, Protocol, Target};
-use waypost_net::backend::{self, Endpoint};
+use waypost_net::backend::{self, Endpoint, Entry};
 use waypost_net::connect::{Connected, Reached, Request};
 use waypost_net::stream::Stream;
 use waypost_routing::{Decide, Routed};
 use waypost_session::{Broken, Conversation, Generation, Grant};
 use waypost_wire::login::{
-    Accepted, BackAction, BackFailure, BackSettings, ClientIdentity, Credential, FrontAction,
-    Rejection, SaslResponse,
+    Accepted, Answer, BackAction, BackFailure, BackSettings, ClientIdentity, Credential,
+    FrontAction, Rejection, SaslResponse,
 };
 use waypost_wire::proxy::Header;
 use waypost_wire::{Back, Front};
 
+use crate::entry;
 use crate::session::Session;
 use crate::verdict::TargetFailure;
 
@@ -36,6 +37,8 @@ pub(crate) struct Aim<'a, P: Decide> {
     pub(crate) target: &'a Target,
     /// The name to log in with, where it is not the client's own.
     pub(crate) identity: Option<&'a str>,
+    /// Whether the front has verified who the client is.
+    pub(crate) verified: bool,
     /// Every target is known to be down: try it all the same.
     pub(crate) last_resort: bool,
 }
@@ -83,17 +86,34 @@ where
         client: &mut Conversation<Front>,
         credential: &Credential,
     ) -> Tried {
+        let protocol = self.entrance.kind.protocol;
+        let settings = aim.generation.backends.lookup(&aim.target.host).settings(protocol);
+        // Before anything is opened: a back end that cannot be entered need not hear of it.
+        let key = match entry::key(&settings.entry, credential, aim.identity, aim.verified) {
+            Ok(key) => key,
+            Err(error) => return Tried::unexposed(error.into()),
+        };
         let ready = self.approach(aim, client.dialogue.hello().cloned()).await;
         let Ready { mut back, address, reply_timeout } = match ready {
             Ok(ready) => ready,
             Err(failure) => return Tried::unexposed(failure),
         };
-        back.make_room(COMMAND + 2 * credential_size(credential));
+        back.make_room(COMMAND + 2 * credential_size(&key.credential));
         let out = &mut back.out;
-        if let Err(failure) = back.dialogue.login(credential, aim.identity, out) {
+        if let Err(failure) = back.dialogue.login(&key.credential, key.identity, out) {
             return Tried::unexposed(failure.into());
         }
-        exchange(back, address, reply_timeout, client).await
+        let tried = exchange(back, address, reply_timeout, client).await;
+        match tried {
+            // The client has nothing to do with it: it is the operator's password that is wrong.
+            Tried::Rejected { rejection, challenged }
+                if settings.entry != Entry::Client && is_plain_no(&rejection) =>
+            {
+                let failure = TargetFailure::EntryRefused(rejection.text);
+                Tried::Failed { failure, exposed: true, challenged }
+            }
+            tried => tried,
+        }
     }
 
     /// Everything before the credential: the last moment to turn to another target.
@@ -154,6 +174,11 @@ where
         let hostname = self.entrance.front.hostname.clone();
         BackSettings { encryption: endpoint.encryption, client, hostname, hello }
     }
+}
+
+/// Whether a back end says no more than that the login failed.
+fn is_plain_no(rejection: &Rejection) -> bool {
+    rejection.clone().into_answer() == Answer::Rejected
 }
 
 /// From an open connection to where the credential is due.

@@ -8,8 +8,11 @@ use waypost_net::session::EndReason;
 use waypost_net::tls::TlsError;
 use waypost_routing::{LoginNameError, Routed, Source};
 use waypost_session::{Broken, Conversation, UpgradeError};
+use waypost_verify::{TooMany, Unverified};
 use waypost_wire::Back;
 use waypost_wire::login::{Accepted, Answer, BackFailure, Bye, CloseReason, Rejection};
+
+use crate::entry::NoEntry;
 
 /// What came of one login.
 pub(crate) enum Verdict {
@@ -60,6 +63,14 @@ pub(crate) enum Reason {
     Refused(Refusal),
     /// The back end's word.
     Rejected(Rejection),
+    /// The front has not found the password right, or cannot say.
+    Unverified(Unverified),
+    /// The policy has the front check the password, and what the client sent is none.
+    NotForTheFront,
+    /// The policy has the front check the password, and the client logs in in another's name.
+    OnBehalf,
+    /// Too many logins of the user, or from the client's network, are undecided.
+    TooMany,
     /// The client took back what it began.
     Cancelled,
     /// A policy cannot answer now.
@@ -83,6 +94,10 @@ pub(crate) enum TargetFailure {
     Broken(#[from] Broken),
     #[error("the back end did not answer in time")]
     Timeout,
+    #[error("{0}")]
+    Entry(#[from] NoEntry),
+    #[error("the back end refuses what its `enter` says: {0}")]
+    EntryRefused(String),
     #[error("sessions cannot be logged in over {0}")]
     NoDialogue(Protocol),
 }
@@ -96,6 +111,8 @@ impl TargetFailure {
             Self::Dialogue(failure) => failure.kind(),
             Self::Broken(_) => "broken",
             Self::Timeout => "timeout",
+            Self::Entry(_) => "no-entry-configured",
+            Self::EntryRefused(_) => "entry-refused",
             Self::NoDialogue(_) => "no-dialogue",
         }
     }
@@ -115,15 +132,41 @@ impl Reason {
             Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_) => {
                 Answer::Rejected
             }
-            Self::Cancelled => Answer::Rejected,
+            Self::Cancelled | Self::NotForTheFront | Self::OnBehalf => Answer::Rejected,
             Self::Rejected(rejection) => rejection.clone().into_answer(),
+            Self::Unverified(Unverified::Wrong) => Answer::Rejected,
+            Self::Unverified(Unverified::Denied(_)) => Answer::Denied,
+            Self::Unverified(_) | Self::TooMany => Answer::Unavailable,
             Self::Trouble(_) | Self::Target(..) | Self::NoTarget => Answer::Unavailable,
         }
     }
 
     /// Whether asking again a moment later may bring another answer.
     pub(crate) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Trouble(_) | Self::Target(..) | Self::NoTarget)
+        match self {
+            Self::Trouble(_) | Self::NoTarget => true,
+            Self::Target(_, TargetFailure::Entry(_)) => false,
+            Self::Target(..) => true,
+            Self::Unverified(why) => why.is_temporary(),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody who knows has said no to the credential: with a route from the cache it may
+    /// have been the wrong one to ask.
+    pub(crate) fn is_rejection(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::Unverified(Unverified::Wrong))
+    }
+
+    /// Whether it counts as a failed login: whoever guesses names and passwords hears these.
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_) => true,
+            Self::NotForTheFront | Self::OnBehalf => true,
+            Self::Rejected(rejection) => rejection.clone().into_answer() == Answer::Rejected,
+            Self::Unverified(why) => *why == Unverified::Wrong,
+            _ => false,
+        }
     }
 
     /// The name in logs and metrics.
@@ -134,6 +177,10 @@ impl Reason {
             Self::UnknownUser => "unknown-user",
             Self::Refused(refusal) => refusal.kind(),
             Self::Rejected(_) => "rejected",
+            Self::Unverified(why) => why.kind(),
+            Self::NotForTheFront => "not-for-the-front",
+            Self::OnBehalf => "on-behalf",
+            Self::TooMany => "too-many-attempts",
             Self::Cancelled => "cancelled",
             Self::Trouble(trouble) => trouble.kind(),
             Self::Target(_, failure) => failure.kind(),
@@ -155,6 +202,15 @@ impl std::fmt::Display for Reason {
                 code.iter().try_for_each(|code| write!(f, "[{code}] "))?;
                 f.write_str(text)
             }
+            Self::Unverified(why) => why.fmt(f),
+            Self::NotForTheFront => f.write_str(
+                "the policy has the front check the password, which this mechanism does not show it",
+            ),
+            Self::OnBehalf => f.write_str(
+                "the policy has the front check the password, and who logs in in another's name has \
+                 none in that one's entry",
+            ),
+            Self::TooMany => TooMany.fmt(f),
             Self::Cancelled => f.write_str("the client cancelled the exchange"),
             Self::Trouble(trouble) => trouble.fmt(f),
             Self::Target(target, failure) => write!(f, "{target}: {failure}"),

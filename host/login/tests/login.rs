@@ -2,6 +2,7 @@
 
 mod submission;
 mod support;
+mod verification;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

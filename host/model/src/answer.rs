@@ -23,6 +23,49 @@ pub enum Verification {
     ByPassword(Principal),
 }
 
+impl Verification {
+    /// The name in configuration, logs and metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ByBackend => "backend",
+            Self::ByBind(_) => "bind",
+            Self::ByPassword(_) => "password",
+        }
+    }
+}
+
+/// The ways of checking passwords that the operator lets a policy ask for. Default: the back end's
+/// alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VerificationGrant {
+    /// By the back end itself.
+    pub backend: bool,
+    /// By binding as an entry.
+    pub bind: bool,
+    /// Against an entry's password attribute.
+    pub password: bool,
+}
+
+impl VerificationGrant {
+    /// Every way.
+    pub const ALL: Self = Self { backend: true, bind: true, password: true };
+
+    /// Whether a policy may ask for this one.
+    pub const fn allows(&self, verification: &Verification) -> bool {
+        match verification {
+            Verification::ByBackend => self.backend,
+            Verification::ByBind(_) => self.bind,
+            Verification::ByPassword(_) => self.password,
+        }
+    }
+}
+
+impl Default for VerificationGrant {
+    fn default() -> Self {
+        Self { backend: true, bind: false, password: false }
+    }
+}
+
 /// Where a mailbox lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {

@@ -13,7 +13,10 @@ mod target;
 mod trouble;
 
 pub use address::{Address, AddressError, MAX_ADDRESS, MAX_LOCAL_PART};
-pub use answer::{Answer, Consultation, Decision, Principal, Refusal, Route, Search, Verification};
+pub use answer::{
+    Answer, Consultation, Decision, Principal, Refusal, Route, Search, Verification,
+    VerificationGrant,
+};
 pub use context::{Context, ContextField, ContextReads, ContextValue};
 pub use domain::{Domain, DomainError, MAX_DOMAIN};
 pub use lookup::{Lookup, Purpose};

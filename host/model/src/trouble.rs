@@ -104,6 +104,8 @@ pub enum Trouble {
     Fault(Fault),
     /// The policy named a target outside its grant.
     TargetDenied(String),
+    /// The policy asked for a way of checking passwords outside its grant; which.
+    VerificationDenied(&'static str),
 }
 
 impl Trouble {
@@ -113,6 +115,7 @@ impl Trouble {
             Self::Failure(failure) => failure.kind(),
             Self::Fault(fault) => fault.kind(),
             Self::TargetDenied(_) => "target-denied",
+            Self::VerificationDenied(_) => "verification-denied",
         }
     }
 }
@@ -124,6 +127,12 @@ impl fmt::Display for Trouble {
             Self::Fault(fault) => fault.fmt(f),
             Self::TargetDenied(target) => {
                 write!(f, "the policy named {target}, which its `targets` do not allow")
+            }
+            Self::VerificationDenied(kind) => {
+                write!(
+                    f,
+                    "the policy asked for verification by {kind}, which its `verification` does not allow"
+                )
             }
         }
     }

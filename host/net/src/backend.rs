@@ -16,7 +16,7 @@ mod pattern;
 mod settings;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,7 +24,9 @@ use thiserror::Error;
 use waypost_model::{Domain, Encryption, Host, Protocol, Target};
 
 pub use self::pattern::{Pattern, PatternError};
-pub use self::settings::{BackendSettings, ClientIdentity, ClientIdentityError, usual_port};
+pub use self::settings::{
+    BackendSettings, ClientIdentity, ClientIdentityError, Entry, MasterForm, MasterUser, usual_port,
+};
 use crate::networks::Network;
 use crate::tls::Connector;
 
@@ -176,8 +178,8 @@ fn insert<K: Eq + std::hash::Hash>(
     backend: Backend,
 ) -> Option<()> {
     match table.entry(key) {
-        Entry::Occupied(_) => None,
-        Entry::Vacant(vacant) => {
+        hash_map::Entry::Occupied(_) => None,
+        hash_map::Entry::Vacant(vacant) => {
             vacant.insert(backend);
             Some(())
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::registry::Registry;
 use waypost_directory::{Directory, Grant, LdifDirectory, LdifSettings, LdifSource};
-use waypost_model::{Address, Context, Decision, Lookup, Protocol, Purpose};
+use waypost_model::{Address, Context, Decision, Lookup, Protocol, Purpose, VerificationGrant};
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, Limits, Metrics, PluginSource, Policy, PolicySettings,
     TargetPatterns,
@@ -66,6 +66,7 @@ fn policy_settings() -> Result<PolicySettings, Box<dyn Error>> {
         .into(),
         directories: vec![GrantedDirectory { directory, grant }],
         targets: TargetPatterns::parse(&["*.example.test"])?,
+        verification: VerificationGrant::ALL,
         limits: Limits::default(),
     })
 }

@@ -216,7 +216,7 @@ impl Policy {
             (Some(Err(error)), _) => Err(Trouble::Fault(classify(&error, guest))),
             (Some(Ok(Err(failure))), _) => Err(Trouble::Failure(output::failure(failure))),
             (Some(Ok(Ok(answer))), Some(asked)) => {
-                output::answer(answer, &asked.access, &self.targets)
+                output::answer(answer, &asked.access, &self.targets, self.verification)
             }
             (Some(Ok(Ok(_))), None) => Err(Trouble::Fault(Fault::NotLoaded)),
         }

@@ -28,7 +28,7 @@ pub type AddressForm = Arc<dyn Fn(&Address) -> String + Send + Sync>;
 #[derive(Clone)]
 pub struct EngineSettings {
     /// How many decisions may be under way at the same time, over all policies. Costs address
-    /// space, about 8 GiB each, and memory only once used. 256.
+    /// space, about 12 GiB each, and memory only once used. 256.
     pub concurrency: u32,
     /// How many bytes of a linear memory stay resident when its instance is gone, so that the next
     /// one takes no page faults. Should be more than a decision writes; where the kernel cannot

@@ -64,7 +64,7 @@ impl Metrics {
         let metrics = Self::unregistered();
         registry.register(
             "waypost_policy_decisions",
-            "Consultations of a policy by outcome: route, refuse, pass, failure, target-denied, fault",
+            "Consultations of a policy by outcome: route, refuse, pass, failure, target-denied, verification-denied, fault",
             metrics.decisions.clone(),
         );
         registry.register(
@@ -164,6 +164,7 @@ impl Metrics {
             passes: outcome("pass"),
             failed: outcome("failure"),
             denied: outcome("target-denied"),
+            verification_denied: outcome("verification-denied"),
             faulted: outcome("fault"),
             decision_seconds: self.decision_seconds.get_or_create_owned(&labels),
             guest_seconds: self.guest_seconds.get_or_create_owned(&labels),
@@ -191,6 +192,7 @@ pub(crate) struct PolicyMetrics {
     passes: Counter,
     failed: Counter,
     denied: Counter,
+    verification_denied: Counter,
     faulted: Counter,
     decision_seconds: Histogram,
     guest_seconds: Histogram,
@@ -209,6 +211,7 @@ impl PolicyMetrics {
                 Decision::Pass => self.passes.inc(),
             },
             Err(Trouble::TargetDenied(_)) => self.denied.inc(),
+            Err(Trouble::VerificationDenied(_)) => self.verification_denied.inc(),
             Err(Trouble::Failure(failure)) => {
                 self.all.failures.get_or_create(&self.kind(failure.kind())).inc();
                 self.failed.inc()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use waypost_model::{
     Answer, Decision, Domain, Encryption, Failure, Fault, Host, MAX_ADDRESS, Principal, Refusal,
-    Route, Target, Trouble, Verification,
+    Route, Target, Trouble, Verification, VerificationGrant,
 };
 
 use crate::TargetPatterns;
@@ -27,16 +27,23 @@ const TEXT: usize = 1024;
 /// The longest time for which an answer may be reused; what is longer is cut.
 const CACHE_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Checks an answer against the interface's rules, the decision's own searches and the operator's
-/// targets.
+/// Checks an answer against the interface's rules, the decision's own searches, and the targets and
+/// verifications that the operator allows.
 pub(crate) fn answer(
     answer: wit::Answer,
     access: &Access,
     targets: &TargetPatterns,
+    verification: VerificationGrant,
 ) -> Result<Answer, Trouble> {
     check_hints(&answer.hints)?;
     let decision = match answer.decision {
-        wit::Decision::Route(given) => Decision::Route(Arc::new(route(given, access, targets)?)),
+        wit::Decision::Route(given) => {
+            let route = route(given, access, targets)?;
+            if !verification.allows(&route.verification) {
+                return Err(Trouble::VerificationDenied(route.verification.kind()));
+            }
+            Decision::Route(Arc::new(route))
+        }
         wit::Decision::Refuse(refused) => Decision::Refuse(refusal(refused)),
         wit::Decision::Pass => Decision::Pass,
     };

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
-use waypost_model::Address;
+use waypost_model::{Address, VerificationGrant};
 
 use crate::breaker::{Breaker, BreakerState};
 use crate::guest::LogGate;
@@ -27,6 +27,7 @@ pub struct Policy {
     code: CodeSource,
     pub(crate) directories: Arc<[GrantedDirectory]>,
     pub(crate) targets: TargetPatterns,
+    pub(crate) verification: VerificationGrant,
     pub(crate) limits: Limits,
     pub(crate) turns: Semaphore,
     pub(crate) breaker: Breaker,
@@ -72,6 +73,7 @@ impl Policy {
             code,
             directories: settings.directories.into(),
             targets: settings.targets,
+            verification: settings.verification,
             turns: Semaphore::new(concurrency),
             limits: settings.limits,
             breaker: Breaker::new(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use waypost_directory::{Directory, Grant};
+use waypost_model::VerificationGrant;
 
 use crate::TargetPatterns;
 
@@ -23,6 +24,8 @@ pub struct PolicySettings {
     pub directories: Vec<GrantedDirectory>,
     /// The targets that the policy may name.
     pub targets: TargetPatterns,
+    /// The ways of checking passwords that the policy may ask for.
+    pub verification: VerificationGrant,
     /// What a decision may cost.
     pub limits: Limits,
 }

@@ -1,22 +1,40 @@
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use waypost_model::Host;
+use waypost_directory::Directory;
+use waypost_model::{Host, Route, Verification};
 use waypost_net::backend::BackendTable;
 use waypost_net::connect::Connector;
 use waypost_net::session::SessionTable;
 use waypost_policy::TargetPatterns;
 use waypost_routing::{Decide, DomainTable, Router};
+use waypost_verify::{Failures, Verifier};
 
 use crate::{SessionIds, Users};
 
 /// What a reload replaces, as far as sessions are concerned.
-#[derive(Debug)]
 pub struct Generation<P> {
     /// Which policies serve which domain.
     pub domains: DomainTable<P>,
     /// How to speak with the back ends.
     pub backends: BackendTable,
+    /// Where passwords are checked that the front checks, by name.
+    pub directories: HashMap<Arc<str>, Directory>,
+}
+
+impl<P> Generation<P> {
+    /// Where the password for a route is checked; `None` where the back end checks it, or where
+    /// there is no such directory.
+    pub fn verifying(&self, route: &Route) -> Option<&Directory> {
+        match &route.verification {
+            Verification::ByBackend => None,
+            Verification::ByBind(principal) | Verification::ByPassword(principal) => {
+                self.directories.get(&principal.directory)
+            }
+        }
+    }
 }
 
 /// What all sessions share for the life of the process.
@@ -28,6 +46,10 @@ pub struct Process<P: Decide> {
     pub router: Router,
     /// From targets to connections.
     pub connector: Connector,
+    /// Checks the passwords that the front checks.
+    pub verifier: Verifier,
+    /// What failed logins cost.
+    pub failures: Failures,
     /// Every session there is.
     pub sessions: SessionTable,
     /// How sessions are named in the log.

@@ -76,6 +76,6 @@ pub(crate) const fn refusal(refusal: &Refusal) -> Reply {
 pub(crate) const fn trouble(trouble: &Trouble) -> Reply {
     match trouble {
         Trouble::Failure(_) => FAILURE,
-        Trouble::Fault(_) | Trouble::TargetDenied(_) => FAULT,
+        Trouble::Fault(_) | Trouble::TargetDenied(_) | Trouble::VerificationDenied(_) => FAULT,
     }
 }

@@ -24,6 +24,7 @@ pub(crate) struct Metrics {
     pub(crate) routing: waypost_routing::Metrics,
     pub(crate) login: waypost_login::Metrics,
     pub(crate) smtp: waypost_smtp::Metrics,
+    pub(crate) verify: waypost_verify::Metrics,
     pub(crate) spool: waypost_spool::Metrics,
 }
 
@@ -36,6 +37,7 @@ impl Metrics {
             routing: waypost_routing::Metrics::register(registry),
             login: waypost_login::Metrics::register(registry),
             smtp: waypost_smtp::Metrics::register(registry),
+            verify: waypost_verify::Metrics::register(registry),
             spool: waypost_spool::Metrics::register(registry),
         }
     }

@@ -3,12 +3,24 @@
 use waypost_config::{BuiltinPlugin, System};
 use waypost_harness::cases::Builtin;
 
-const LDAP_ROUTING: &[u8] = include_bytes!("../../../plugins/prebuilt/ldap-routing.wasm");
+/// The component that stands behind `builtin:` with a name.
+macro_rules! shipped {
+    ($name:literal) => {
+        BuiltinPlugin {
+            name: $name,
+            bytes: include_bytes!(concat!("../../../plugins/prebuilt/", $name, ".wasm")),
+        }
+    };
+}
+
+static PLUGINS: [BuiltinPlugin; 4] =
+    [shipped!("ldap-routing"), shipped!("local-map"), shipped!("shard"), shipped!("laser")];
 
 /// The machine, with the embedded plugins.
-pub(crate) const SYSTEM: System =
-    System { plugins: &[BuiltinPlugin { name: "ldap-routing", bytes: LDAP_ROUTING }] };
+pub(crate) static SYSTEM: System = System { plugins: &PLUGINS };
 
-/// The same for cases.
-pub(crate) const CASE_PLUGINS: [Builtin; 1] =
-    [Builtin { name: "ldap-routing", bytes: LDAP_ROUTING }];
+/// The embedded plugins for cases.
+pub(crate) fn case_plugins() -> Vec<Builtin> {
+    let plugin = |plugin: &BuiltinPlugin| Builtin { name: plugin.name, bytes: plugin.bytes };
+    PLUGINS.iter().map(plugin).collect()
+}

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use waypost_model::Protocol;
@@ -116,12 +117,38 @@ pub(crate) struct PluginCheckArgs {
     /// Its settings, in TOML: what stands in [policy.NAME.settings]. Without, none are given.
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
+    /// A file that becomes a setting: what stands in [policy.NAME.files].
+    #[arg(long = "file", value_name = "SETTING=FILE")]
+    pub(crate) files: Vec<Assignment>,
+    /// A limit other than production's, such as memory=128MiB: what stands in [policy.NAME.limits].
+    #[arg(long = "limit", value_name = "LIMIT=VALUE")]
+    pub(crate) limits: Vec<Assignment>,
+}
+
+/// `KEY=VALUE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                Ok(Self { key: key.into(), value: value.into() })
+            }
+            _ => Err("expected KEY=VALUE"),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginInspectArgs {
-    /// The component.
-    pub(crate) component: PathBuf,
+    /// The component: a file, or one that comes with Waypost as builtin:NAME.
+    pub(crate) component: String,
 }
 
 #[derive(Debug, Args)]

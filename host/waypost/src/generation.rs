@@ -66,7 +66,7 @@ impl Maker {
         let domains = config
             .domain_table(&policies, &shadows)
             .map_err(|error| Problems(vec![config.problem("/domain", error.to_string())]))?;
-        let generation = Generation { domains, backends };
+        let generation = Generation { domains, backends, directories: directories.clone() };
         Ok(Made { generation, directories, policies, connected })
     }
 
@@ -185,23 +185,36 @@ impl Maker {
         directories: &HashMap<Arc<str>, Directory>,
         name: Arc<str>,
     ) -> Result<LoadedPolicy, Problems> {
-        let settings = config.policy_settings(configured, directories)?;
-        let settings = PolicySettings { name, ..settings };
         let host = self.host.clone();
-        match spawn_blocking(move || Policy::load(&host, settings)).await {
-            Ok(Ok(policy)) => {
-                let made_of = format!("{} {}", policy.digest(), content(config, configured));
-                let identity = config.policy_identity(configured, &made_of);
-                Ok(LoadedPolicy::new(policy, identity))
-            }
-            Ok(Err(error)) => Err(config.load_problems(&configured.name, &error)),
-            Err(panicked) => {
-                let pointer = format!("/policy/{}/plugin", configured.name);
-                let message = format!("loading the plugin failed: {panicked}");
-                Err(config.problem(&pointer, message).into())
-            }
-        }
+        let (directories, configured) = (directories.clone(), configured.clone());
+        let pointer = format!("/policy/{}/plugin", configured.name);
+        let load = {
+            let config = config.clone();
+            move || load(&host, &config, &configured, &directories, name)
+        };
+        spawn_blocking(load).await.unwrap_or_else(|panicked| {
+            let message = format!("loading the plugin failed: {panicked}");
+            Err(config.problem(&pointer, message).into())
+        })
     }
+}
+
+/// Loads a policy under the name that logs and metrics shall have for it. Reads large files and
+/// compiles.
+fn load(
+    host: &Host,
+    config: &Config,
+    configured: &waypost_config::Policy,
+    directories: &HashMap<Arc<str>, Directory>,
+    name: Arc<str>,
+) -> Result<LoadedPolicy, Problems> {
+    let settings = config.policy_settings(configured, directories)?;
+    let given = settings.settings_json.clone();
+    let policy = Policy::load(host, PolicySettings { name, ..settings })
+        .map_err(|error| config.load_problems(&configured.name, &error))?;
+    let made_of = format!("{} {}", policy.digest(), content(config, configured));
+    let identity = config.policy_identity(configured, &made_of, &given);
+    Ok(LoadedPolicy::new(policy, identity))
 }
 
 /// What the LDIF files of a policy hold now. A file that has changed makes another policy, so that

@@ -22,6 +22,7 @@ use waypost_net::tls::Certificates;
 use waypost_routing::LoadedPolicy;
 use waypost_session::{Generation, Process, SessionIds, Users};
 use waypost_smtp::Service;
+use waypost_verify::{Failures, Verifier};
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
@@ -166,6 +167,8 @@ fn assemble(
         generation: ArcSwap::from_pointee(generation),
         router: assembly::router(config, metrics),
         connector: assembly::connector(config, bound.own, metrics)?,
+        verifier: Verifier::new(config.verification.clone(), metrics.verify.clone()),
+        failures: Failures::new(config.failures.clone(), metrics.verify.clone()),
         sessions: SessionTable::counted(&metrics.net),
         session_ids: SessionIds::new(),
         users,
@@ -288,7 +291,8 @@ impl Serving<'_> {
         let changed = [
             ("[listener]", listeners(config) != listeners(started)),
             ("[server]", config.server != started.server),
-            ("[login]", config.login != started.login),
+            ("[login]", (&config.login, &config.failures) != (&started.login, &started.failures)),
+            ("[verification]", config.verification != started.verification),
             ("[smtp] or [spool]", (&config.smtp, &config.spool) != (&started.smtp, &started.spool)),
             ("[cache]", config.cache != started.cache),
             ("[code-cache]", config.code_cache != started.code_cache),

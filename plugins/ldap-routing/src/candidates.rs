@@ -10,12 +10,21 @@ const MOST_TEXT: usize = 200;
 /// What a search brought.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// The one host list, and what the operator should hear about the choice.
-    Hosts(HostList, Option<String>),
+    /// The one host list, who names it, and what the operator should hear about the choice.
+    Hosts(HostList, Named, Option<String>),
     /// No entry.
     NoEntry,
-    /// Entries without a host; the first one's name.
-    NoHost(String),
+    /// Entries without a host.
+    NoHost(Named),
+}
+
+/// The entry that a choice fell on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Its distinguished name.
+    pub(crate) dn: String,
+    /// How many entries are the user's, this one included.
+    pub(crate) of: usize,
 }
 
 /// Chooses among what the entries of `page` name in `host_field`.
@@ -27,30 +36,42 @@ pub(crate) fn choose(page: &Page, host_field: &str, use_first: bool) -> Result<F
             "more entries match than came ({seen}), and none of these has {host_field}"
         ))),
         [] => Ok(match page.entries.first() {
-            Some(entry) => Found::NoHost(entry.dn.clone()),
+            Some(entry) => Found::NoHost(Named { dn: entry.dn.clone(), of: seen }),
             None => Found::NoEntry,
         }),
-        [only] if page.complete => Ok(Found::Hosts(only.clone(), None)),
+        [only] if page.complete => Ok(found(only, seen, None)),
         [_] if !use_first => Err(Failure::BadData(format!(
             "more entries match than came ({seen}): whether all name one host cannot be told"
         ))),
         [first] => {
-            let warning = format!("more entries match than came ({seen}): took {first}");
-            Ok(Found::Hosts(first.clone(), Some(warning)))
+            let warning = format!("more entries match than came ({seen}): took {}", first.hosts);
+            Ok(found(first, seen, Some(warning)))
         }
         [first, ..] if use_first => {
-            let all: Vec<_> = candidates.iter().map(ToString::to_string).collect();
+            let all: Vec<_> = candidates.iter().map(|it| it.hosts.to_string()).collect();
             let all = cut(&all.join(" and "));
-            let warning = format!("the directory names different hosts, {all}: took {first}");
-            Ok(Found::Hosts(first.clone(), Some(warning)))
+            let warning =
+                format!("the directory names different hosts, {all}: took {}", first.hosts);
+            Ok(found(first, seen, Some(warning)))
         }
         several => Err(Failure::Ambiguous(several.len().try_into().unwrap_or(u32::MAX))),
     }
 }
 
+fn found(candidate: &Candidate, of: usize, warning: Option<String>) -> Found {
+    let named = Named { dn: candidate.dn.clone(), of };
+    Found::Hosts(candidate.hosts.clone(), named, warning)
+}
+
+/// A distinct host list, and the first entry that has it.
+struct Candidate {
+    hosts: HostList,
+    dn: String,
+}
+
 /// The distinct host lists, in the order in which the directory gave them.
-fn candidates(entries: &[Entry], host_field: &str) -> Result<Vec<HostList>, Failure> {
-    let mut candidates = Vec::new();
+fn candidates(entries: &[Entry], host_field: &str) -> Result<Vec<Candidate>, Failure> {
+    let mut candidates: Vec<Candidate> = Vec::new();
     for entry in entries {
         let named = entry.attributes.iter().filter(|a| a.name.eq_ignore_ascii_case(host_field));
         for value in named.flat_map(|attribute| &attribute.values) {
@@ -58,8 +79,8 @@ fn candidates(entries: &[Entry], host_field: &str) -> Result<Vec<HostList>, Fail
                 let value = cut(&String::from_utf8_lossy(value));
                 Failure::BadData(format!("{}: {host_field} {value:?}: {error}", entry.dn))
             })?;
-            if !candidates.contains(&hosts) {
-                candidates.push(hosts);
+            if !candidates.iter().any(|known| known.hosts == hosts) {
+                candidates.push(Candidate { hosts, dn: entry.dn.clone() });
             }
         }
     }

@@ -12,6 +12,8 @@
 //! | `no-entry` | `"refuse"` | what an unknown address means: `"refuse"` or `"pass"` |
 //! | `recipient-delimiter` | `"+"` | the character at which a tag starts; `""`: none does |
 //! | `catch-all` | `false` | ask for `@domain` where the address itself is unknown |
+//! | `verify` | `"backend"` | who checks passwords: `"backend"`, or the front, by `"bind"` or against the `"password"` field |
+//! | `active-directory` | `false` | the directory is Active Directory: see below |
 //! | `alias-domains` | `{}` | domain → the domain under which its users are looked up |
 //!
 //! **Who is asked for.** The address; then, where it has a tag, the address without; then, with
@@ -29,11 +31,24 @@
 //! `bad-data`, even if another value does: a directory keeps no order among values, so whether it
 //! mattered would be left to chance.
 //!
+//! **Who checks the password.** With `verify = "bind"` or `"password"` the front does, against the
+//! entry that names the host, or against the entry without host for which `fallback-hosts` answer.
+//! So there must be one: where several entries are found, `use-first` takes the one that names the
+//! host, and without it the answer is the failure `ambiguous`. Nothing answers for a user without
+//! an entry then, and `catch-all`, whose entry is not the user's, is no setting beside it. What the
+//! policy may ask for is the operator's `verification` to say.
+//!
+//! **Active Directory.** With `active-directory = true` an account that is disabled
+//! (`userAccountControl`) or has expired (`accountExpires`) is refused as `disabled-user`; both must
+//! be among the attributes that the policy may read. In a login name such as `EXAMPLE\\user` what
+//! stands before the backslash does not count.
+//!
 //! **A page that is not complete** (a search asks for [`MOST_ENTRIES`] entries, the operator may
 //! allow fewer) proves neither that there is no entry or host nor that there is one candidate
 //! only: with `use-first` the first candidate is taken and the log told; without it, and where no
 //! entry seen has a host, the answer is the failure `ambiguous` or `bad-data`. It never falls back.
 
+mod account;
 mod candidates;
 mod names;
 mod policy;

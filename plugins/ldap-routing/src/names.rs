@@ -7,6 +7,8 @@ pub(crate) struct Names {
     pub(crate) delimiter: Delimiter,
     /// Whether `@domain` is asked for last.
     pub(crate) catch_all: bool,
+    /// Whether `EXAMPLE\user` is `user`.
+    pub(crate) windows_domains: bool,
     /// Alias → canonical domain, both in lower case, sorted.
     pub(crate) alias_domains: Vec<(String, String)>,
 }
@@ -17,8 +19,12 @@ impl Names {
         let domain = self.canonical(lookup).unwrap_or(&lookup.domain);
         let subject =
             |local_part: &str| Subject { local_part: local_part.into(), domain: domain.into() };
-        let mut subjects = vec![subject(&lookup.local_part)];
-        if let Some((user, _tag)) = self.delimiter.split(&lookup.local_part) {
+        let local_part = match lookup.local_part.split_once('\\') {
+            Some((_domain, user)) if self.windows_domains => user,
+            _ => &lookup.local_part,
+        };
+        let mut subjects = vec![subject(local_part)];
+        if let Some((user, _tag)) = self.delimiter.split(local_part) {
             subjects.push(subject(user));
         }
         if self.catch_all {

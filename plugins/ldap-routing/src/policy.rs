@@ -1,10 +1,11 @@
 use waypost_sdk::serde::Deserialize;
 use waypost_sdk::{
-    Answer, AttributeName, Failure, Host, HostList, Level, Lookup, Policy, Problems, Refusal,
-    Search, Subject, pass, refuse, route,
+    Answer, AttributeName, Decision, Failure, Host, HostList, Level, Lookup, Policy, Principal,
+    Problems, Refusal, Search, Verification, pass, refuse, route,
 };
 
-use crate::candidates::{Found, choose};
+use crate::account::Account;
+use crate::candidates::{Found, Named, choose};
 use crate::names::Names;
 use crate::settings::Settings;
 
@@ -14,6 +15,8 @@ pub struct LdapRouting {
     pub(crate) search: Search,
     pub(crate) host_field: AttributeName,
     pub(crate) use_first: bool,
+    pub(crate) verify: Verify,
+    pub(crate) active_directory: bool,
     pub(crate) names: Names,
     pub(crate) no_entry: NoEntry,
     pub(crate) fallback: Option<Fallback>,
@@ -25,6 +28,16 @@ pub struct LdapRouting {
 pub(crate) enum NoEntry {
     Refuse,
     Pass,
+}
+
+/// Who checks passwords.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(crate = "waypost_sdk::serde", rename_all = "kebab-case")]
+pub(crate) enum Verify {
+    #[default]
+    Backend,
+    Bind,
+    Password,
 }
 
 /// What hosts of the settings may answer for.
@@ -51,20 +64,22 @@ impl Policy for LdapRouting {
     }
 
     fn route(&self, lookup: &Lookup, host: &dyn Host) -> Result<Answer, Failure> {
-        let (condition, otherwise) = match self.find(&self.names.subjects(lookup), host) {
-            Ok(Found::Hosts(hosts, warning)) => {
+        let (condition, named, otherwise) = match self.find(lookup, host) {
+            Ok((Found::Hosts(hosts, named, warning), account)) => {
                 if let Some(warning) = warning {
                     host.log(Level::Warn, &warning);
                 }
-                return Ok(self.route_to(&hosts, lookup));
+                let answer = self.route_to(&hosts, Some(&named), lookup)?;
+                return Ok(account.allow(|| answer));
             }
-            Ok(Found::NoEntry) => (Condition::NoEntry, Ok(self.no_entry.answer())),
-            Ok(Found::NoHost(dn)) => {
-                let message = format!("{dn} has no {}", self.host_field);
-                (Condition::NoHostField, Err(Failure::BadData(message)))
+            Ok((Found::NoEntry, _)) => (Condition::NoEntry, None, Ok(self.no_entry.answer())),
+            Ok((Found::NoHost(_), Account::Disabled)) => return Ok(refuse(Refusal::DisabledUser)),
+            Ok((Found::NoHost(named), _)) => {
+                let message = format!("{} has no {}", named.dn, self.host_field);
+                (Condition::NoHostField, Some(named), Err(Failure::BadData(message)))
             }
             Err(Failure::DirectoryUnavailable) => {
-                (Condition::DirectoryUnavailable, Err(Failure::DirectoryUnavailable))
+                (Condition::DirectoryUnavailable, None, Err(Failure::DirectoryUnavailable))
             }
             Err(failure) => return Err(failure),
         };
@@ -74,7 +89,7 @@ impl Policy for LdapRouting {
                     condition.level(),
                     &format!("{}: fallback-hosts answer", condition.name()),
                 );
-                Ok(self.route_to(&fallback.hosts, lookup))
+                self.route_to(&fallback.hosts, named.as_ref(), lookup)
             }
             _ => otherwise,
         }
@@ -82,21 +97,52 @@ impl Policy for LdapRouting {
 }
 
 impl LdapRouting {
-    /// What the first of the subjects that has an entry brings.
-    fn find(&self, subjects: &[Subject], host: &dyn Host) -> Result<Found, Failure> {
+    /// What the first of the names that has an entry brings, and the state of its account.
+    fn find(&self, lookup: &Lookup, host: &dyn Host) -> Result<(Found, Account), Failure> {
         let directory = self.search.open(host)?;
-        for subject in subjects {
+        for subject in &self.names.subjects(lookup) {
             let page = self.search.ask(&*directory, subject)?;
             let found = choose(&page, self.host_field.as_str(), self.use_first)?;
-            if !matches!(found, Found::NoEntry) {
-                return Ok(found);
-            }
+            let dn = match &found {
+                Found::NoEntry => continue,
+                Found::Hosts(_, named, _) | Found::NoHost(named) => &named.dn,
+            };
+            let entry = page.entries.iter().find(|entry| entry.dn == *dn);
+            let account = match entry.filter(|_| self.active_directory) {
+                Some(entry) => Account::of(entry, host)?,
+                None => Account::InUse,
+            };
+            return Ok((found, account));
         }
-        Ok(Found::NoEntry)
+        Ok((Found::NoEntry, Account::InUse))
     }
 
-    fn route_to(&self, hosts: &HostList, lookup: &Lookup) -> Answer {
-        route(hosts.targets(), self.names.identity(lookup))
+    /// There, the password to be checked as the settings say. `named` is the user's entry.
+    fn route_to(
+        &self,
+        hosts: &HostList,
+        named: Option<&Named>,
+        lookup: &Lookup,
+    ) -> Result<Answer, Failure> {
+        let mut answer = route(hosts.targets(), self.names.identity(lookup));
+        let verification = match (self.verify, named) {
+            (Verify::Backend, _) => return Ok(answer),
+            // The settings leave no way to come here.
+            (_, None) => return Err(Failure::BadData("nobody's password could be checked".into())),
+            (_, Some(named)) if named.of > 1 && !self.use_first => {
+                return Err(Failure::Ambiguous(named.of.try_into().unwrap_or(u32::MAX)));
+            }
+            (Verify::Bind, Some(named)) => Verification::ByBind(self.principal(named)),
+            (Verify::Password, Some(named)) => Verification::ByPassword(self.principal(named)),
+        };
+        if let Decision::Route(route) = &mut answer.decision {
+            route.verification = verification;
+        }
+        Ok(answer)
+    }
+
+    fn principal(&self, named: &Named) -> Principal {
+        Principal { directory: self.search.directory.as_str().into(), dn: named.dn.clone() }
     }
 }
 

@@ -6,8 +6,9 @@ use waypost_sdk::{
 };
 
 use crate::MOST_ENTRIES;
+use crate::account;
 use crate::names::Names;
-use crate::policy::{Condition, Fallback, LdapRouting, NoEntry};
+use crate::policy::{Condition, Fallback, LdapRouting, NoEntry, Verify};
 
 /// The settings as the operator writes them; the crate's documentation explains each.
 #[derive(Debug, Deserialize)]
@@ -19,6 +20,10 @@ pub struct Settings {
     host_field: AttributeName,
     #[serde(default)]
     use_first: bool,
+    #[serde(default)]
+    verify: Verify,
+    #[serde(default)]
+    active_directory: bool,
     #[serde(default)]
     no_entry: Option<NoEntry>,
     #[serde(default)]
@@ -37,24 +42,32 @@ impl Settings {
     /// The policy, unless the settings contradict each other.
     pub(crate) fn check(self) -> Result<LdapRouting, Problems> {
         let mut problems = Problems::new();
+        let mut attributes = vec![self.host_field.clone()];
+        if self.active_directory {
+            attributes.extend(account::ATTRIBUTES.into_iter().filter_map(AttributeName::new));
+        }
         let search = Search {
             directory: self.directory,
             base: self.search_base,
             filter: self.search_pattern,
-            attributes: vec![self.host_field.clone()],
+            attributes,
             size_limit: MOST_ENTRIES,
         };
         check_placeholders(&search, self.catch_all, &mut problems);
-        let fallback =
-            read_fallback(self.fallback_hosts, self.fallback_on, self.no_entry, &mut problems);
+        let on = self.fallback_on.or_else(|| self.verify.usual_fallback(&self.fallback_hosts));
+        let fallback = read_fallback(self.fallback_hosts, on, self.no_entry, &mut problems);
+        check_verify(self.verify, fallback.as_ref(), self.catch_all, &mut problems);
         let alias_domains = read_alias_domains(&self.alias_domains, &mut problems);
         problems.or(LdapRouting {
             search,
             host_field: self.host_field,
             use_first: self.use_first,
+            verify: self.verify,
+            active_directory: self.active_directory,
             names: Names {
                 delimiter: self.recipient_delimiter,
                 catch_all: self.catch_all,
+                windows_domains: self.active_directory,
                 alias_domains,
             },
             no_entry: self.no_entry.unwrap_or(NoEntry::Refuse),
@@ -81,6 +94,37 @@ fn check_placeholders(search: &Search, catch_all: bool, problems: &mut Problems)
             "a catch-all is asked for by its address and has no local part: search-pattern must \
              use %e, and neither it nor search-base %u",
         );
+    }
+}
+
+impl Verify {
+    /// What `fallback-hosts` answer for if nothing is written: without an entry there is no password
+    /// to check.
+    fn usual_fallback(self, hosts: &[HostPort]) -> Option<Vec<Condition>> {
+        (self != Self::Backend && !hosts.is_empty()).then(|| vec![Condition::NoHostField])
+    }
+}
+
+/// What has no entry has no password that the front could check.
+fn check_verify(
+    verify: Verify,
+    fallback: Option<&Fallback>,
+    catch_all: bool,
+    problems: &mut Problems,
+) {
+    if verify == Verify::Backend {
+        return;
+    }
+    let entryless = |on: &Condition| *on != Condition::NoHostField;
+    if fallback.is_some_and(|fallback| fallback.on.iter().any(entryless)) {
+        let message = "with verify, fallback-hosts can answer for no-host-field only: where there \
+                       is no entry, there is no password to check";
+        problems.add("/fallback-on", message);
+    }
+    if catch_all {
+        let message = "with verify, everybody unknown would log in with the password of the \
+                       catch-all's entry";
+        problems.add("/catch-all", message);
     }
 }
 

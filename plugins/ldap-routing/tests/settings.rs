@@ -42,6 +42,10 @@ fn good_settings() {
         ("recipient-delimiter", r#""-""#),
         ("recipient-delimiter", r#""""#),
         ("catch-all", "true"),
+        ("verify", r#""backend""#),
+        ("verify", r#""bind""#),
+        ("verify", r#""password""#),
+        ("active-directory", "true"),
         ("alias-domains", r#"{"a.test": "b.test", "c": "b.test"}"#),
     ] {
         assert_eq!(problems(&[(key, value)]), [""; 0], "{key} = {value}");
@@ -221,4 +225,23 @@ fn all_of_them_at_once() {
         .len(),
         12
     );
+}
+
+#[test]
+fn what_has_no_entry_has_no_password() {
+    let hosts = ("fallback-hosts", r#"["mail9"]"#);
+    for verify in [r#""bind""#, r#""password""#] {
+        let verify = ("verify", verify);
+        assert_eq!(problems(&[verify, hosts]), [""; 0]);
+        assert_eq!(problems(&[verify, hosts, ("fallback-on", r#"["no-host-field"]"#)]), [""; 0]);
+        for on in [r#"["no-entry"]"#, r#"["no-host-field", "directory-unavailable"]"#] {
+            let found = problems(&[verify, hosts, ("fallback-on", on)]);
+            assert!(
+                found.len() == 1 && found[0].starts_with("/fallback-on: with verify"),
+                "{found:?}"
+            );
+        }
+        let found = problems(&[verify, ("catch-all", "true")]);
+        assert!(found.len() == 1 && found[0].starts_with("/catch-all: with verify"), "{found:?}");
+    }
 }

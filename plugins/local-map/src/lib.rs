@@ -2,12 +2,21 @@
 //!
 //! | setting | default | meaning |
 //! | --- | --- | --- |
-//! | `map` | required | the list, as text |
+//! | `map` | required | the list, as text; most often from a file, by `files` |
 //! | `no-entry` | `"refuse"` | what an address that is not in it means: `"refuse"` or `"pass"` |
 //! | `recipient-delimiter` | `"+"` | the character at which a tag starts; `""`: none does |
 //! | `case-sensitive` | `false` | whether `User` and `user` are two mailboxes |
 //!
 //! # The list
+//!
+//! A plugin opens no file. Waypost reads the list and hands it over as the setting `map`:
+//!
+//! ```toml
+//! [policy.users]
+//! plugin = "builtin:local-map"
+//! targets = ["10.0.0.0/8", "*.example.test"]
+//! files = { map = "users.map" }
+//! ```
 //!
 //! ```text
 //! # who                              where                             as whom

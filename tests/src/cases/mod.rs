@@ -1,6 +1,7 @@
 //! What a user, an operator or an attacker would see, by subject.
 
 mod answers;
+mod authentication;
 mod control;
 mod demo;
 mod directory;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Case> {
         directory::CASES,
         outages::CASES,
         answers::CASES,
+        authentication::CASES,
         hostile::CASES,
         limits::CASES,
         operating::CASES,

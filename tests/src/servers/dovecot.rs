@@ -62,6 +62,7 @@ impl Dovecot {
         fs::write(path.join("chain.pem"), chain).unwrap();
         fs::write(path.join("key.pem"), key).unwrap();
         fs::write(path.join("users"), "").unwrap();
+        fs::write(path.join("masters"), "waypost:{PLAIN}the-master-users\n").unwrap();
         let mail = path.join("mail");
         fs::create_dir(&mail).unwrap();
         let who = Who::current();
@@ -212,6 +213,8 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
          login_trusted_networks = 127.0.0.0/8\nhaproxy_trusted_networks = 127.0.0.0/8\n\
          ssl = yes\nssl_cert = <{path}/chain.pem\nssl_key = <{path}/key.pem\n\
          mail_location = maildir:~/Maildir\nnamespace inbox {{\n  inbox = yes\n}}\n\
+         auth_master_user_separator = *\n\
+         passdb {{\n  driver = passwd-file\n  args = {path}/masters\n  master = yes\n}}\n\
          passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {path}/users\n}}\n\
          userdb {{\n  driver = static\n  args = {owner}home={path}/mail/%u\n}}\n\
          service anvil {{\n  chroot =\n}}\nservice stats {{\n  chroot =\n}}\n\

@@ -1,11 +1,13 @@
 use std::num::NonZeroU16;
 
 use waypost_model::{Encryption, Protocol};
-use waypost_net::backend::{BackendSettings, ClientIdentity, Pattern};
+use waypost_net::backend::{
+    BackendSettings, ClientIdentity, Entry, MasterForm, MasterUser, Pattern,
+};
 use waypost_net::tls::{ConnectorSettings, MinimumVersion, Roots};
 
-use crate::read::{NamedNode, Section, Setting, SubTable, Table};
-use crate::value::{ExistingFile, FromName, Period};
+use crate::read::{Declared, NamedNode, Section, Setting, SubTable, Table, choice};
+use crate::value::{ExistingFile, FromName, Period, SecretValue};
 
 /// How to speak with back ends: `[backend."PATTERN"]`.
 #[derive(Clone, Debug)]
@@ -86,6 +88,12 @@ static CLIENT_IDENTITY: Setting<ClientIdentity> = Setting::with_default(
      to believe Waypost. With none a submission back end that offers XCLIENT is told all the same: \
      else a client could say it behind its login, and take another user's name.",
 );
+static ENTER_TABLE: Setting<SubTable> = Setting::optional(
+    "enter",
+    "{ with = \"master-user\", name = \"waypost\", password = { file = \"master.secret\" } }",
+    "with the client's own name and password",
+    "With whose password sessions enter that log in.",
+);
 static CONNECT_TIMEOUT: Setting<Period> =
     Setting::with_default("connect-timeout", "\"5s\"", "For each address of a target.");
 static REPLY_TIMEOUT: Setting<Period> = Setting::with_default(
@@ -110,6 +118,7 @@ pub(crate) static BACKEND: Section = Section {
         &VERIFY,
         &MINIMUM_VERSION,
         &CLIENT_IDENTITY,
+        &ENTER_TABLE,
         &CONNECT_TIMEOUT,
         &REPLY_TIMEOUT,
     ],
@@ -148,6 +157,110 @@ pub(crate) static PROTOCOL: Section = Section {
     settings: &[&PORT, &TLS, &SPOKEN, &ASSUME_8BIT],
 };
 
+/// With whose password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum With {
+    Client,
+    MasterUser,
+    Password,
+}
+
+choice! {
+    With:
+    "client" => Self::Client,
+    "master-user" => Self::MasterUser,
+    "password" => Self::Password,
+}
+
+/// How the back end is told in whose name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    AuthorisationId,
+    Separator,
+}
+
+choice! {
+    By:
+    "authorisation-id" => Self::AuthorisationId,
+    "separator" => Self::Separator,
+}
+
+static WITH: Setting<With> = Setting::with_default(
+    "with",
+    "\"client\"",
+    "With the client's own name and password; with those of a master user, in the client's name; or \
+     with the client's name and a password of the back end's own, the same for all. Any but the \
+     first is used only where the front has checked the password (see verification of policies), \
+     and every user is let in whom it sends: such a back end must take it from Waypost alone.",
+);
+static NAME: Setting<String> = Setting::optional(
+    "name",
+    "\"waypost\"",
+    "with a master user it must be given",
+    "The master user's name.",
+);
+static PASSWORD: Setting<SecretValue> = Setting::optional(
+    "password",
+    "{ file = \"master.secret\" }",
+    "it must be given unless the client's own is used",
+    "The password, from a file or from the environment ({ env = \"NAME\" }). No policy sees it.",
+);
+static BY: Setting<By> = Setting::optional(
+    "by",
+    "\"separator\"",
+    "by the authorisation identity",
+    "How the back end is told whose mailbox a master user wants: by the authorisation identity of \
+     SASL PLAIN, or by a login name with both (user*master).",
+);
+static SEPARATOR: Setting<char> = Setting::optional(
+    "separator",
+    "\"*\"",
+    "*",
+    "What stands between the two then: Dovecot's auth_master_user_separator.",
+);
+
+pub(crate) static ENTER: Section = Section {
+    header: "backend.\"*\".enter",
+    about: "With whose password sessions enter them that log in.",
+    settings: &[&WITH, &NAME, &PASSWORD, &BY, &SEPARATOR],
+};
+
+fn read_enter(table: &Table<'_>) -> Entry {
+    let (name, password) = (table.find(&NAME), table.find(&PASSWORD));
+    let (with, by, separator) = (table.get(&WITH), table.find(&BY), table.find(&SEPARATOR));
+    let form = match by {
+        Some(By::Separator) => MasterForm::Separator(separator.unwrap_or('*')),
+        Some(By::AuthorisationId) | None => MasterForm::AuthorisationId,
+    };
+    if with == With::MasterUser && form == MasterForm::AuthorisationId {
+        table.refuse(&SEPARATOR, "this has a meaning with by = \"separator\" only");
+    }
+    let wrong = |setting: &'static dyn Declared| {
+        table.refuse(setting, "this has no meaning with what sessions enter with");
+    };
+    if with != With::MasterUser {
+        [&NAME as &dyn Declared, &BY, &SEPARATOR].into_iter().for_each(wrong);
+    }
+    if with == With::Client {
+        wrong(&PASSWORD);
+        return Entry::Client;
+    }
+    let Some(SecretValue(password)) = password else {
+        if !table.has(&PASSWORD) {
+            table.error(&PASSWORD, "expected a password to enter with");
+        }
+        return Entry::Client;
+    };
+    match (with, name) {
+        (With::MasterUser, Some(name)) => Entry::Master(MasterUser { name, password, form }),
+        (With::MasterUser, None) => {
+            table.error(&NAME, "expected the name of the master user");
+            Entry::Client
+        }
+        _ => Entry::Password(password),
+    }
+}
+
 pub(crate) fn read(entry: &NamedNode<'_>) -> Option<BackendRead> {
     let pattern = Pattern::from_name(entry);
     let (tls, settings) = entry.node.table(&BACKEND, read_table)?;
@@ -167,6 +280,7 @@ fn read_table(table: &Table<'_>) -> (ConnectorSettings, [BackendSettings; 6]) {
         table.error(&VERIFY, "with a ca, certificates are verified; leave one of the two out");
     }
     let client_identity = table.get(&CLIENT_IDENTITY);
+    let entry = table.table(&ENTER_TABLE, &ENTER, read_enter).unwrap_or_default();
     let connect_timeout = table.get(&CONNECT_TIMEOUT).0;
     let reply_timeout = table.get(&REPLY_TIMEOUT).0;
     let of = |protocol| {
@@ -179,6 +293,7 @@ fn read_table(table: &Table<'_>) -> (ConnectorSettings, [BackendSettings; 6]) {
             port: spoken.port,
             encryption: spoken.encryption.unwrap_or(usual.encryption),
             client_identity,
+            entry: entry.clone(),
             connect_timeout,
             reply_timeout,
             assume_8bit: spoken.assume_8bit.unwrap_or(spoken.protocol == Protocol::Lmtp),

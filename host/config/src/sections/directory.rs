@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use waypost_directory::{
-    Bind, Dn, Grant, LdapSettings, LdapUrl, LdifSettings, LdifSource, Limits, TlsIdentity,
-    TlsSettings,
+    BarePassword, Bind, Dn, Grant, LdapSettings, LdapUrl, LdifSettings, LdifSource, Limits,
+    TlsIdentity, TlsSettings,
 };
 use waypost_model::{Host, Secret};
 
@@ -33,6 +33,14 @@ impl Directory {
         }
     }
 
+    /// Whether passwords can be checked by binding as its entries; a file's are compared instead.
+    pub(crate) fn may_bind(&self) -> bool {
+        match self {
+            Self::Ldap(settings) => settings.may_bind(),
+            Self::Ldif(settings) => settings.password_field.is_some(),
+        }
+    }
+
     /// The attribute that holds passwords.
     pub fn password_field(&self) -> Option<&str> {
         match self {
@@ -55,6 +63,13 @@ enum BindMethod {
     Anonymous,
     Simple,
     External,
+}
+
+choice! {
+    BarePassword:
+    "clear" => Self::Clear,
+    "base64" => Self::Base64,
+    "refused" => Self::Refused,
 }
 
 choice! {
@@ -108,6 +123,25 @@ static PASSWORD_FIELD: Setting<String> = Setting::optional(
     "\"userPassword\"",
     "only the usual ones are secret",
     "The attribute that holds passwords. No policy sees it or tests it.",
+);
+static BARE_PASSWORDS: Setting<BarePassword> = Setting::with_default(
+    "bare-passwords",
+    "\"clear\"",
+    "How a value of password-field without a {SCHEME} is read: as the password itself, as the \
+     password in base64, or not at all (refused). What looks like a hash of crypt(3) is read as one \
+     in any case.",
+);
+static CLEAR_BINDS_TO: Setting<Vec<Host>> = Setting::with_default(
+    "clear-binds-to",
+    "[]",
+    "The servers, as url names them, to which users' passwords may go in clear where a policy has \
+     them checked by binding. Whoever is on the way reads them. Over TLS and ldapi none need be \
+     named.",
+);
+static PASSWORD_CHECKS: Setting<NonZeroUsize> = Setting::with_default(
+    "password-checks",
+    "8",
+    "How many passwords may be checked at once, each on a connection of its own; more wait.",
 );
 static STARTTLS: Setting<bool> = Setting::with_default(
     "starttls",
@@ -191,6 +225,9 @@ pub(crate) static DIRECTORY: Section = Section {
         &BIND_PASSWORD,
         &BASE,
         &PASSWORD_FIELD,
+        &BARE_PASSWORDS,
+        &CLEAR_BINDS_TO,
+        &PASSWORD_CHECKS,
         &STARTTLS,
         &CA,
         &VERIFY,
@@ -235,6 +272,7 @@ fn read_table(table: &Table<'_>, name: &str) -> Option<Directory> {
             Some(Directory::Ldif(LdifSettings {
                 base: common.base,
                 password_field: common.password_field,
+                bare_passwords: common.bare_passwords,
                 limits: common.limits,
                 ..LdifSettings::new(name, LdifSource::File(file?.0))
             }))
@@ -255,6 +293,7 @@ fn read_table(table: &Table<'_>, name: &str) -> Option<Directory> {
 struct Common {
     base: Option<String>,
     password_field: Option<String>,
+    bare_passwords: BarePassword,
     limits: Limits,
 }
 
@@ -272,7 +311,8 @@ impl Common {
         }
         let limits =
             Limits { entries: table.get(&MAX_ENTRIES).get(), octets: table.get(&MAX_SIZE).0 };
-        Self { base, password_field, limits }
+        let bare_passwords = table.get(&BARE_PASSWORDS);
+        Self { base, password_field, bare_passwords, limits }
     }
 }
 
@@ -288,6 +328,9 @@ fn read_ldap(
     let (bind, tls) = (read_bind(table), read_tls(table, &urls));
     let settings = LdapSettings {
         password_field: common.password_field.clone(),
+        bare_passwords: common.bare_passwords,
+        clear_binds: table.get(&CLEAR_BINDS_TO),
+        checks: table.get(&PASSWORD_CHECKS).get(),
         limits: common.limits,
         connections: table.get(&CONNECTIONS).get(),
         in_flight: table.get(&IN_FLIGHT).get(),
@@ -300,6 +343,12 @@ fn read_ldap(
         fail_back_after: table.get(&FAIL_BACK_AFTER).0,
         ..LdapSettings::new(name, urls, common.base.clone().unwrap_or_default())
     };
+    for host in &settings.clear_binds {
+        let named = |url: &LdapUrl| matches!(url, LdapUrl::Ldap(other, _) if other == host);
+        if !settings.urls.is_empty() && !settings.urls.iter().any(named) {
+            table.error(&CLEAR_BINDS_TO, format!("no ldap:// URL of this directory names {host}"));
+        }
+    }
     if settings.recycle_searches == 0 {
         table.error(&RECYCLE_SEARCHES, "this cannot be zero");
     }
@@ -406,6 +455,8 @@ fn refuse_for_ldif(table: &Table<'_>) {
     refuse(table, &BIND);
     refuse(table, &BIND_DN);
     refuse(table, &BIND_PASSWORD);
+    refuse(table, &CLEAR_BINDS_TO);
+    refuse(table, &PASSWORD_CHECKS);
     refuse(table, &STARTTLS);
     refuse(table, &CA);
     refuse(table, &VERIFY);

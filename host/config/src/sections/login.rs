@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use waypost_login::Settings;
+use waypost_verify::FailureSettings;
 use waypost_wire::login::Mechanism;
 
 use crate::read::{Section, Setting, Table};
@@ -9,6 +10,7 @@ use crate::value::Period;
 /// What `[login]` says, for the driver, for every front and for the names of users.
 pub(crate) struct Login {
     pub(crate) settings: Settings,
+    pub(crate) failures: FailureSettings,
     pub(crate) mechanisms: Vec<Mechanism>,
     pub(crate) max_auth_errors: u8,
     pub(crate) max_errors: u8,
@@ -49,6 +51,31 @@ static MAX_ERRORS: Setting<u8> = Setting::with_default(
     "10",
     "A connection ends with this many commands that are none.",
 );
+static FAILURES_WITHOUT_DELAY: Setting<u32> = Setting::with_default(
+    "failures-without-delay",
+    "5",
+    "How many failed logins of one user, or from one network (an IPv4 address, an IPv6 /64), cost \
+     nothing but auth-failure-delay. The same wrong password of a user again is not counted, and \
+     clients in exempt-networks never are.",
+);
+static FAILURE_DELAY: Setting<Duration> = Setting::with_default(
+    "failure-delay",
+    "\"1s\"",
+    "How long the next attempt waits before anybody is asked; each further failure doubles it.",
+);
+static MAX_FAILURE_DELAY: Setting<Duration> =
+    Setting::with_default("max-failure-delay", "\"15s\"", "The longest such wait.");
+static FAILURES_FORGOTTEN_AFTER: Setting<Period> = Setting::with_default(
+    "failures-forgotten-after",
+    "\"15m\"",
+    "A user or network without a further failure for so long begins anew.",
+);
+static MAX_ATTEMPTS_IN_FLIGHT: Setting<u32> = Setting::with_default(
+    "max-attempts-in-flight",
+    "100",
+    "How many logins of one user, or from one network, may be undecided at once; further ones get a \
+     temporary error. Zero is no limit.",
+);
 static MASTER_SEPARATOR: Setting<char> = Setting::optional(
     "master-separator",
     "\"*\"",
@@ -73,6 +100,11 @@ pub(crate) static LOGIN: Section = Section {
         &MECHANISMS,
         &MAX_AUTH_ERRORS,
         &MAX_ERRORS,
+        &FAILURES_WITHOUT_DELAY,
+        &FAILURE_DELAY,
+        &MAX_FAILURE_DELAY,
+        &FAILURES_FORGOTTEN_AFTER,
+        &MAX_ATTEMPTS_IN_FLIGHT,
         &MASTER_SEPARATOR,
         &AUTHORISATION_ID,
     ],
@@ -84,6 +116,13 @@ pub(crate) fn read(table: &Table<'_>) -> Login {
             timeout: table.get(&TIMEOUT).0,
             auth_failure_delay: table.get(&AUTH_FAILURE_DELAY),
             retry_for: table.get(&RETRY_FOR),
+        },
+        failures: FailureSettings {
+            without_delay: table.get(&FAILURES_WITHOUT_DELAY),
+            delay: table.get(&FAILURE_DELAY),
+            max_delay: table.get(&MAX_FAILURE_DELAY),
+            forgotten_after: table.get(&FAILURES_FORGOTTEN_AFTER).0,
+            max_in_flight: table.get(&MAX_ATTEMPTS_IN_FLIGHT),
         },
         mechanisms: table.get(&MECHANISMS),
         max_auth_errors: table.get(&MAX_AUTH_ERRORS),

@@ -14,6 +14,7 @@ pub(crate) mod server;
 pub(crate) mod smtp;
 pub(crate) mod spool;
 pub(crate) mod tls;
+pub(crate) mod verification;
 
 use crate::read::{Section, Setting, SubTable};
 
@@ -22,6 +23,7 @@ pub(crate) static METRICS: Setting<SubTable> = Setting::optional("metrics", "", 
 pub(crate) static LISTENER: Setting<SubTable> = Setting::optional("listener", "", "", "");
 pub(crate) static TLS: Setting<SubTable> = Setting::optional("tls", "", "", "");
 pub(crate) static LOGIN: Setting<SubTable> = Setting::optional("login", "", "", "");
+pub(crate) static VERIFICATION: Setting<SubTable> = Setting::optional("verification", "", "", "");
 pub(crate) static SMTP: Setting<SubTable> = Setting::optional("smtp", "", "", "");
 pub(crate) static SPOOL: Setting<SubTable> = Setting::optional("spool", "", "", "");
 pub(crate) static DIRECTORY: Setting<SubTable> = Setting::optional("directory", "", "", "");
@@ -43,6 +45,7 @@ pub(crate) static ROOT: Section = Section {
         &LISTENER,
         &TLS,
         &LOGIN,
+        &VERIFICATION,
         &SMTP,
         &SPOOL,
         &DIRECTORY,
@@ -57,12 +60,13 @@ pub(crate) static ROOT: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 17] = [
+pub(crate) static ALL: [&Section; 19] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
     &tls::TLS,
     &login::LOGIN,
+    &verification::VERIFICATION,
     &smtp::SMTP,
     &spool::SPOOL,
     &directory::DIRECTORY,
@@ -71,6 +75,7 @@ pub(crate) static ALL: [&Section; 17] = [
     &domain::DOMAIN,
     &backend::BACKEND,
     &backend::PROTOCOL,
+    &backend::ENTER,
     &cache::CACHE,
     &code_cache::CODE_CACHE,
     &net::RESOLVER,

@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use waypost_model::Host;
+use waypost_model::{Host, VerificationGrant};
 use waypost_policy::{Limits, PluginSource, TargetPatterns};
 
 use crate::json::{self, Json};
-use crate::read::{NamedNode, Placed, Section, Setting, SubTable, Table, Value};
-use crate::value::{Octets, Period, Plugin, Sha256, is_name};
+use crate::read::{NamedNode, Placed, Section, Setting, SubTable, Table, Value, choice};
+use crate::value::{ExistingFile, Octets, Period, Plugin, Sha256, is_name};
 
 /// A policy: `[policy.NAME]`.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Policy {
     pub sha256: Option<[u8; 32]>,
     /// The `settings` table as JSON.
     pub settings: Json,
+    /// The files whose text it gets as further settings, by the setting's name.
+    pub files: BTreeMap<String, PathBuf>,
     /// The directories that it may ask, by name, each with the attributes that it may read and
     /// test.
     pub directories: BTreeMap<Arc<str>, Vec<String>>,
@@ -28,6 +31,8 @@ pub struct Policy {
     pub targets: TargetPatterns,
     /// The same, as they are written.
     pub(crate) targets_written: Vec<String>,
+    /// The ways of checking passwords that it may ask for.
+    pub verification: VerificationGrant,
     /// What a decision may cost.
     pub limits: Limits,
 }
@@ -50,6 +55,8 @@ pub(crate) struct PolicyRead {
     pub(crate) key: String,
     pub(crate) name_span: Range<usize>,
     pub(crate) grants: Vec<GrantRead>,
+    /// Where its verification stands.
+    pub(crate) verification_span: Range<usize>,
 }
 
 /// A directory that is granted, and the attributes in it.
@@ -85,11 +92,27 @@ static TARGETS: Setting<Vec<Placed<String>>> = Setting::with_default(
      (10.0.0.0/8). What a name resolves to must be in a network, unless the name is listed. No \
      password goes anywhere else.",
 );
+static VERIFICATION: Setting<Vec<Way>> = Setting::with_default(
+    "verification",
+    "[\"backend\"]",
+    "Who may check the passwords of its users, as it says itself for each: the back end, or the front \
+     by binding as the user's entry (bind) or against the directory's password-field (password). \
+     Without backend, no login reaches a back end that the front has not found right.",
+);
 static SETTINGS: Setting<SubTable> = Setting::optional(
     "settings",
     "{ }",
     "it has none",
     "The plugin's own settings, handed to it as they are; see its documentation.",
+);
+static FILES: Setting<SubTable> = Setting::optional(
+    "files",
+    "{ map = \"users.map\" }",
+    "it gets none",
+    "Files that the plugin gets as further settings, by the setting's name, since it can open none \
+     itself: each is text of at most 32 MiB. Waypost reads them, as the user that it serves as, \
+     when it starts and with each reload; a file that has changed ends the routes that were learnt \
+     from the old one.",
 );
 static LIMITS_TABLE: Setting<SubTable> =
     Setting::optional("limits", "{ }", "the defaults below", "What a decision may cost.");
@@ -98,8 +121,32 @@ pub(crate) static POLICY: Section = Section {
     header: "policy.ldap",
     about: "A policy, under a name of your choice: a plugin with its settings and with what it is \
             allowed.",
-    settings: &[&PLUGIN, &SHA256, &DIRECTORIES, &TARGETS, &SETTINGS, &LIMITS_TABLE],
+    settings: &[
+        &PLUGIN,
+        &SHA256,
+        &DIRECTORIES,
+        &TARGETS,
+        &VERIFICATION,
+        &SETTINGS,
+        &FILES,
+        &LIMITS_TABLE,
+    ],
 };
+
+/// One way of checking passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Backend,
+    Bind,
+    Password,
+}
+
+choice! {
+    Way:
+    "backend" => Self::Backend,
+    "bind" => Self::Bind,
+    "password" => Self::Password,
+}
 
 static CPU: Setting<Period> =
     Setting::with_default("cpu", "\"50ms\"", "Processor time of the plugin's own code.");
@@ -163,9 +210,12 @@ pub(crate) fn read(entry: &NamedNode<'_>) -> Option<PolicyRead> {
     if !is_name(entry.name) {
         entry.name_error("expected a name of letters, digits, \"-\", \"_\" and \".\", up to 64");
     }
-    let (policy, grants) = entry.node.table(&POLICY, |table| read_table(table, entry.name))??;
+    let (policy, grants, verification_span) = entry.node.table(&POLICY, |table| {
+        let (policy, grants) = read_table(table, entry.name)?;
+        Some((policy, grants, table.span_of(&VERIFICATION)))
+    })??;
     let (key, name_span) = (entry.node.key.clone(), entry.name_span.clone());
-    Some(PolicyRead { policy, key, name_span, grants })
+    Some(PolicyRead { policy, key, name_span, grants, verification_span })
 }
 
 fn read_table(table: &Table<'_>, name: &str) -> Option<(Policy, Vec<GrantRead>)> {
@@ -178,15 +228,19 @@ fn read_table(table: &Table<'_>, name: &str) -> Option<(Policy, Vec<GrantRead>)>
         Some(node) => json::read(&node),
         None => Some(Json::empty()),
     };
+    let verification = read_verification(table);
+    let files = read_files(table, settings.as_ref());
     let limits = table.table(&LIMITS_TABLE, &LIMITS, read_limits).unwrap_or_default();
     let policy = Policy {
         name: name.into(),
         plugin: plugin?.0,
         sha256: sha256.map(|digest| digest.0),
         settings: settings?,
+        files,
         directories: grants.iter().map(GrantRead::names).collect(),
         targets,
         targets_written: targets_written.into_iter().map(|target| target.value).collect(),
+        verification,
         limits,
     };
     Some((policy, grants))
@@ -210,6 +264,20 @@ fn read_grants(table: &Table<'_>) -> Vec<GrantRead> {
     entries.into_iter().map(grant).collect()
 }
 
+fn read_files(table: &Table<'_>, settings: Option<&Json>) -> BTreeMap<String, PathBuf> {
+    let entries = table.node(&FILES).and_then(|node| node.entries()).unwrap_or_default();
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        if settings.is_some_and(|settings| settings.has(entry.name)) {
+            entry.name_error(format!("{} stands in the settings already", entry.name));
+        }
+        if let Some(ExistingFile(path)) = entry.node.read() {
+            files.insert(entry.name.to_owned(), path);
+        }
+    }
+    files
+}
+
 fn read_targets(table: &Table<'_>, written: &[Placed<String>]) -> TargetPatterns {
     let mut good = Vec::new();
     for target in written {
@@ -225,6 +293,18 @@ fn read_targets(table: &Table<'_>, written: &[Placed<String>]) -> TargetPatterns
         table.warning(&TARGETS, "without targets this policy can send nobody anywhere");
     }
     TargetPatterns::parse(&good).unwrap_or_default()
+}
+
+fn read_verification(table: &Table<'_>) -> VerificationGrant {
+    let ways = table.get(&VERIFICATION);
+    if ways.is_empty() {
+        table.error(&VERIFICATION, "with none of them nobody could log in");
+    }
+    VerificationGrant {
+        backend: ways.contains(&Way::Backend),
+        bind: ways.contains(&Way::Bind),
+        password: ways.contains(&Way::Password),
+    }
 }
 
 fn read_limits(table: &Table<'_>) -> Limits {

@@ -141,6 +141,39 @@ fn wrong_types() {
 }
 
 #[test]
+fn files_that_become_settings() {
+    let files = |files: &str| {
+        let text = good_with("[policy.ldap.settings]", &format!("{files}\n[policy.ldap.settings]"));
+        let machine = Machine::new().without("/etc/waypost/users.map");
+        told(&Config::parse(Path::new(PATH), text.into(), &machine).unwrap_err())
+    };
+    for (text, expected) in [
+        (
+            "files = { map = \"users.map\" }",
+            "25:17: policy.ldap.files.map: there is no file /etc/waypost/users.map",
+        ),
+        (
+            "files = { map = \"a/folder\" }",
+            "25:17: policy.ldap.files.map: /etc/waypost/a/folder is a folder, not a file",
+        ),
+        (
+            "files = { map = [\"a\"] }",
+            "25:17: policy.ldap.files.map: expected the path of a file, found a list",
+        ),
+        (
+            "files = { search-base = \"a\" }",
+            "25:11: policy.ldap.files.search-base: search-base stands in the settings already",
+        ),
+        (
+            "files = \"users.map\"",
+            "25:9: policy.ldap.files: expected a table, [policy.ldap.files], found \"users.map\"",
+        ),
+    ] {
+        assert_eq!(files(text), [expected]);
+    }
+}
+
+#[test]
 fn domains_networks_and_patterns() {
     for (from, to, expected) in [
         (

@@ -140,6 +140,8 @@ fn every_value_arrives() {
         directories = { file = ["mail"] }
         targets = ["127.0.0.0/8"]
         limits = { cpu = "10ms", memory = "8MiB", searches = 2 }
+        settings = { no-entry = "pass" }
+        files = { map = "users.map", "other one" = "/maps/other" }
 
         [domain."*.Example.Test"]
         policies = ["own"]
@@ -220,7 +222,9 @@ fn every_value_arrives() {
     let PluginSource::File(path) = &policy.plugin else { panic!("no file") };
     assert_eq!(path, Path::new("/etc/waypost/plugins/own.wasm"));
     assert_eq!(policy.sha256.unwrap()[9..12], [0x99, 0xaa, 0xbb]);
-    assert_eq!(policy.settings.to_string(), "{}");
+    assert_eq!(policy.settings.to_string(), r#"{"no-entry":"pass"}"#);
+    assert_eq!(policy.files["map"], Path::new("/etc/waypost/users.map"));
+    assert_eq!(policy.files["other one"], Path::new("/maps/other"));
     assert_eq!(policy.limits.cpu, Duration::from_millis(10));
     assert_eq!((policy.limits.memory, policy.limits.searches), (8 << 20, 2));
     assert_eq!(policy.limits.wall, Limits::default().wall);

@@ -118,12 +118,16 @@ fn a_policy_gets_the_directories_that_it_is_granted() {
 fn a_policys_identity_is_that_of_all_that_its_answers_depend_on() {
     let identity = |text: &str, component: &str| {
         let config = parse(text).unwrap();
-        config.policy_identity(&config.policies[0], component)
+        let policy = &config.policies[0];
+        config.policy_identity(policy, component, &policy.settings.to_string())
     };
     let usual = identity(GOOD, "a");
     assert_eq!(usual, identity(&format!("# a comment\n{GOOD}"), "a"));
     assert_eq!(usual, identity(&good_with("hostname = \"mail.", "hostname = \"mx."), "a"));
     assert_ne!(usual, identity(GOOD, "b"), "the component");
+    let config = good();
+    let other = config.policy_identity(&config.policies[0], "a", "{}");
+    assert_ne!(usual, other, "what it was loaded with");
     for (from, to) in [
         ("mail=%e", "uid=%u"),
         ("\"mail\", \"mailHost\"", "\"mail\", \"mailHost\", \"uid\""),
@@ -133,6 +137,35 @@ fn a_policys_identity_is_that_of_all_that_its_answers_depend_on() {
     ] {
         assert_ne!(usual, identity(&good_with(from, to), "a"), "{to}");
     }
+}
+
+#[test]
+fn files_become_settings_when_the_policy_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = folder.path().join("users.map");
+    let files = format!("files = {{ \"a/map\" = {map:?} }}\n\n[policy.ldap.settings]");
+    let config = parse(&good_with("[policy.ldap.settings]", &files)).unwrap();
+    let directories = HashMap::from([("main".into(), ldif("main"))]);
+    let settings = || config.policy_settings(&config.policies[0], &directories);
+    let told = |problems: waypost_config::Problems| problems.0[0].one_line();
+    let place = "/etc/waypost/waypost.toml:25:21: policy.ldap.files.\"a/map\": ";
+    let missing = told(settings().unwrap_err());
+    assert!(missing.starts_with(&format!("{place}{} cannot be read", map.display())), "{missing}");
+    std::fs::write(&map, b"a@b.test m\n\xff").unwrap();
+    assert!(told(settings().unwrap_err()).ends_with("users.map is not UTF-8: see its line 2"));
+    for content in ["a@b.test \"m\"\n", "a@b.test n\n"] {
+        std::fs::write(&map, content).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&settings().unwrap().settings_json).unwrap();
+        assert_eq!(
+            (json["a/map"].as_str(), json["directory"].as_str()),
+            (Some(content), Some("main"))
+        );
+    }
+    // What the plugin says of it is said where the file is named.
+    let problems = LoadError::Problems(vec![("/a~1map".into(), "line 1: no".into())]);
+    let problems = config.load_problems("ldap", &problems);
+    assert_eq!(told(problems), format!("{place}line 1: no"));
 }
 
 #[test]

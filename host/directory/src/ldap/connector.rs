@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::handshake::{self, ConnectError, Login};
 use super::link::{Link, Load, Reason};
 use super::operation::{self, Ended, Request};
-use super::settings::{LdapSettings, SettingsError};
+use super::settings::{Bind, LdapSettings, SettingsError};
 use super::{LdapUrl, tls};
 use crate::metrics::DirectoryMetrics;
 use crate::{Dn, Page, SearchError};
@@ -196,19 +196,23 @@ impl Connector {
 
     async fn try_connect(&self, server: usize) -> Result<Arc<Link>, ConnectError> {
         let url = self.settings.urls.get(server).ok_or(ConnectError::NoAddress)?;
-        let login = Login {
-            bind: &self.settings.bind,
-            starttls: self.settings.tls.starttls,
-            tls: self.tls.as_ref(),
-            timeout: self.settings.connect_timeout,
-        };
-        let opened = handshake::open(url, &login).await?;
+        let opened = handshake::open(url, &self.login(Some(&self.settings.bind))).await?;
         let load = Load {
             message: self.settings.limits.octets.saturating_add(MESSAGE_OVERHEAD),
             in_flight: self.settings.in_flight_on_each(),
             searches: jittered(self.settings.recycle_searches),
         };
         Link::start(opened, server, load, self.metrics.connections.clone()).await
+    }
+
+    /// What connecting takes, and logging in as `bind` says.
+    pub(super) fn login<'a>(&'a self, bind: Option<&'a Bind>) -> Login<'a> {
+        Login {
+            bind,
+            starttls: self.settings.tls.starttls,
+            tls: self.tls.as_ref(),
+            timeout: self.settings.connect_timeout,
+        }
     }
 
     /// The servers in the order in which to try them: those that failed a short while ago last.

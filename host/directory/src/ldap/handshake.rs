@@ -17,14 +17,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use waypost_model::Host;
+use waypost_model::{Host, Secret};
 use zeroize::Zeroizing;
 
 use super::LdapUrl;
-use super::ber::{self, INTEGER, Malformed, OCTET_STRING, SEQUENCE};
-use super::message::{BIND_RESPONSE, EXTENDED_RESPONSE, Message, Outcome, code_name, describe};
+use super::ber::{self, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE};
+use super::message::{
+    BIND_RESPONSE, BOOLEAN, EXTENDED_RESPONSE, Message, Outcome, SEARCH_DONE, SEARCH_ENTRY,
+    SEARCH_REFERENCE, code_name, describe,
+};
 use super::settings::Bind;
 use super::stream::ServerStream;
+use crate::attribute::AttributeName;
 
 /// The largest answer before login, in octets.
 const MAX_ANSWER: usize = 16 * 1024;
@@ -38,27 +42,32 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_retries(6);
 
 const BIND_REQUEST: u8 = 0x60;
+const SEARCH_REQUEST: u8 = 0x63;
+/// The filter `present` (RFC 4511 section 4.5.1.7).
+const PRESENT: u8 = 0x87;
+const SET: u8 = 0x31;
 const SIMPLE: u8 = 0x80;
 const SASL: u8 = 0xa3;
 const EXTENDED_REQUEST: u8 = 0x77;
 const REQUEST_NAME: u8 = 0x80;
 const STARTTLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 
-const SUCCESS: u32 = 0;
-const INVALID_CREDENTIALS: u32 = 49;
+pub(super) const SUCCESS: u32 = 0;
+pub(super) const INVALID_CREDENTIALS: u32 = 49;
 const BUSY: u32 = 51;
 const UNAVAILABLE: u32 = 52;
 
 /// What logging in takes.
 pub(super) struct Login<'a> {
-    pub(super) bind: &'a Bind,
+    /// `None`: the connection is opened and nobody logs in.
+    pub(super) bind: Option<&'a Bind>,
     pub(super) starttls: bool,
     pub(super) tls: Option<&'a Arc<ClientConfig>>,
     /// For each address.
     pub(super) timeout: Duration,
 }
 
-/// A connection that is logged in.
+/// A connection that is open, and logged in where somebody was to log in.
 pub(super) struct Opened {
     pub(super) stream: ServerStream,
     /// What the server has said since.
@@ -229,19 +238,30 @@ fn tls_hint(error: &io::Error) -> &'static str {
 }
 
 /// A connection on which one question is asked at a time.
-struct Session {
+pub(super) struct Session {
     stream: ServerStream,
     /// Read, and behind the answers that were taken.
     unread: Vec<u8>,
 }
 
+impl From<Opened> for Session {
+    fn from(Opened { stream, unread }: Opened) -> Self {
+        Self { stream, unread }
+    }
+}
+
 impl Session {
     fn new(stream: ServerStream) -> Self {
-        Self { stream, unread: Vec::new() }
+        // Room enough for any answer: what an answer holds may be secret, and a buffer that grows
+        // leaves copies behind.
+        Self { stream, unread: Vec::with_capacity(MAX_ANSWER) }
     }
 
     /// Logs in. An anonymous session logs in as well, to see that the server answers.
-    async fn bind(mut self, bind: &Bind, id: u8) -> Result<Opened, ConnectError> {
+    async fn bind(mut self, bind: Option<&Bind>, id: u8) -> Result<Opened, ConnectError> {
+        let Some(bind) = bind else {
+            return Ok(Opened { stream: self.stream, unread: self.unread });
+        };
         let outcome = self.ask(id, BIND_REQUEST, &bind_request(bind), BIND_RESPONSE).await?;
         let refused = match (bind, outcome.code) {
             (_, SUCCESS) => false,
@@ -255,6 +275,46 @@ impl Session {
         Ok(Opened { stream: self.stream, unread: self.unread })
     }
 
+    /// Binds as somebody else, and says how that ended. Whoever was bound before is nobody now
+    /// (RFC 4513 section 4), whatever comes of it.
+    pub(super) async fn bind_as(
+        &mut self,
+        dn: &str,
+        password: &[u8],
+        id: u8,
+    ) -> Result<Outcome, ConnectError> {
+        self.ask(id, BIND_REQUEST, &simple_bind(dn, password), BIND_RESPONSE).await
+    }
+
+    /// Reads the values of one attribute of the entry `dn`, in none of whose buffers a copy is left
+    /// behind; and how that ended.
+    pub(super) async fn read_secret(
+        &mut self,
+        dn: &str,
+        attribute: &AttributeName,
+        id: u8,
+    ) -> Result<(Vec<Secret>, Outcome), ConnectError> {
+        self.send(id, SEARCH_REQUEST, &base_search(dn, attribute.spelt())).await?;
+        let mut values = Vec::new();
+        loop {
+            let octets = Zeroizing::new(self.read_message().await?);
+            let message = Message::parse(&octets)?;
+            if message.id == 0 && message.operation == EXTENDED_RESPONSE {
+                return Err(ConnectError::Closed);
+            }
+            if message.id != u32::from(id) {
+                return Err(Malformed::Structure.into());
+            }
+            match message.operation {
+                SEARCH_ENTRY => collect_values(message.content, attribute, &mut values)?,
+                // Referrals are not followed: the directory is what its URLs say.
+                SEARCH_REFERENCE => {}
+                SEARCH_DONE => return Ok((values, Outcome::parse(message.content)?)),
+                _ => return Err(Malformed::Structure.into()),
+            }
+        }
+    }
+
     /// Sends a request and reads its answer, which must be the next message.
     async fn ask(
         &mut self,
@@ -263,14 +323,7 @@ impl Session {
         content: &[u8],
         answer: u8,
     ) -> Result<Outcome, ConnectError> {
-        let mut inside = buffer(content.len() + 16);
-        ber::append(&mut inside, INTEGER, &[id]);
-        ber::append(&mut inside, operation, content);
-        let mut request = buffer(inside.len() + 16);
-        ber::append(&mut request, SEQUENCE, &inside);
-        self.stream.write_all(&request).await.map_err(ConnectError::Io)?;
-        self.stream.flush().await.map_err(ConnectError::Io)?;
-
+        self.send(id, operation, content).await?;
         let octets = self.read_message().await?;
         let message = Message::parse(&octets)?;
         let goodbye = message.id == 0 && message.operation == EXTENDED_RESPONSE;
@@ -282,6 +335,16 @@ impl Session {
             return Err(ConnectError::Closed);
         }
         Ok(outcome)
+    }
+
+    async fn send(&mut self, id: u8, operation: u8, content: &[u8]) -> Result<(), ConnectError> {
+        let mut inside = buffer(content.len() + 16);
+        ber::append(&mut inside, INTEGER, &[id]);
+        ber::append(&mut inside, operation, content);
+        let mut request = buffer(inside.len() + 16);
+        ber::append(&mut request, SEQUENCE, &inside);
+        self.stream.write_all(&request).await.map_err(ConnectError::Io)?;
+        self.stream.flush().await.map_err(ConnectError::Io)
     }
 
     async fn read_message(&mut self) -> Result<Vec<u8>, ConnectError> {
@@ -320,10 +383,61 @@ fn bind_request(bind: &Bind) -> Zeroizing<Vec<u8>> {
             return content;
         }
     };
+    simple_bind(name, password)
+}
+
+fn simple_bind(name: &str, password: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut content = buffer(name.len() + password.len() + 32);
     append_version_and_name(&mut content, name);
     ber::append(&mut content, SIMPLE, password);
     content
+}
+
+/// The content of a `SearchRequest` (RFC 4511 section 4.5.1) for one attribute of one entry.
+fn base_search(dn: &str, attribute: &str) -> Zeroizing<Vec<u8>> {
+    let mut wanted = buffer(attribute.len() + 4);
+    ber::append(&mut wanted, OCTET_STRING, attribute.as_bytes());
+    let mut content = buffer(dn.len() + attribute.len() + 64);
+    ber::append(&mut content, OCTET_STRING, dn.as_bytes());
+    // baseObject, neverDerefAliases.
+    ber::append(&mut content, ENUMERATED, &[0]);
+    ber::append(&mut content, ENUMERATED, &[0]);
+    // Not more than the entry itself; the time is kept here.
+    ber::append(&mut content, INTEGER, &[1]);
+    ber::append(&mut content, INTEGER, &[0]);
+    ber::append(&mut content, BOOLEAN, &[0]);
+    ber::append(&mut content, PRESENT, b"objectClass");
+    ber::append(&mut content, SEQUENCE, &wanted);
+    content
+}
+
+/// Adds the values that a `SearchResultEntry` has of an attribute.
+fn collect_values(
+    content: &[u8],
+    attribute: &AttributeName,
+    values: &mut Vec<Secret>,
+) -> Result<(), Malformed> {
+    let mut entry = Reader(content);
+    entry.expect(OCTET_STRING)?;
+    let mut attributes = Reader(entry.expect(SEQUENCE)?);
+    while let Some(element) = attributes.next()? {
+        if element.tag != SEQUENCE {
+            return Err(Malformed::Structure);
+        }
+        let mut parts = Reader(element.content);
+        let name = AttributeName::parse(parts.text()?);
+        let mut set = Reader(parts.expect(SET)?);
+        let asked = name.is_some_and(|name| attribute.selects(&name));
+        while let Some(value) = set.next()? {
+            if value.tag != OCTET_STRING {
+                return Err(Malformed::Structure);
+            }
+            if asked {
+                values.push(Secret::from(value.content));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn append_version_and_name(content: &mut Zeroizing<Vec<u8>>, name: &str) {

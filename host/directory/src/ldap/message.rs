@@ -3,16 +3,16 @@
 use super::ber::{self, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE};
 
 pub(super) const BIND_RESPONSE: u8 = 0x61;
-const SEARCH_ENTRY: u8 = 0x64;
-const SEARCH_DONE: u8 = 0x65;
-const SEARCH_REFERENCE: u8 = 0x73;
+pub(super) const SEARCH_ENTRY: u8 = 0x64;
+pub(super) const SEARCH_DONE: u8 = 0x65;
+pub(super) const SEARCH_REFERENCE: u8 = 0x73;
 pub(super) const EXTENDED_RESPONSE: u8 = 0x78;
 const INTERMEDIATE: u8 = 0x79;
 /// The place of `referral` in a result.
 const REFERRAL: u8 = 0xa3;
 /// The place of controls in a message.
 const CONTROLS: u8 = 0xa0;
-const BOOLEAN: u8 = 0x01;
+pub(super) const BOOLEAN: u8 = 0x01;
 
 /// One message.
 #[derive(Debug)]

@@ -4,8 +4,12 @@
 //! Connecting, TLS and login are done here ([`handshake`]); the LDAP client then sees nothing but
 //! searches and answers to searches, each looked at beforehand ([`fence`]). A search ([`operation`])
 //! is a task on the runtime of the connections, so that whatever happens in it stays there.
+//!
+//! Passwords are checked and read on connections of their own ([`check`]), which the LDAP client
+//! never sees: their buffers are overwritten, and who is bound there is nobody's business elsewhere.
 
 mod ber;
+mod check;
 mod connector;
 mod entry;
 mod fence;
@@ -23,15 +27,18 @@ mod url;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, timeout_at};
+use waypost_model::Secret;
 
+pub use self::check::BindAnswer;
+use self::check::Checks;
 use self::connector::Connector;
 use self::operation::Request;
 pub use self::settings::{Bind, LdapSettings, SettingsError, TlsIdentity, TlsSettings};
 pub use self::url::{LdapUrl, LdapUrlError};
 use crate::metrics::Metrics;
-use crate::{BoundQuery, Dn, Finding, Page, SearchError};
+use crate::{BarePassword, BoundQuery, Dn, Finding, Page, SearchError};
 
 pub(crate) use self::fence::fuzz as fuzz_message;
 
@@ -44,6 +51,7 @@ pub struct LdapDirectory {
 
 struct Inner {
     connector: Arc<Connector>,
+    checks: Arc<Checks>,
     handle: Handle,
     keepers: Vec<AbortHandle>,
 }
@@ -81,7 +89,8 @@ impl LdapDirectory {
         let handle = Handle::current();
         let keep = |slot| handle.spawn(keeper::keep(connector.clone(), slot)).abort_handle();
         let keepers = (0..connections).map(keep).collect();
-        Ok(Self { inner: Arc::new(Inner { connector, handle, keepers }) })
+        let checks = Arc::new(Checks::new(connector.clone()));
+        Ok(Self { inner: Arc::new(Inner { connector, checks, handle, keepers }) })
     }
 
     /// Its name in the configuration.
@@ -120,11 +129,61 @@ impl LdapDirectory {
         result
     }
 
+    pub(crate) fn bare_passwords(&self) -> BarePassword {
+        self.inner.connector.settings.bare_passwords
+    }
+
+    pub(crate) async fn bind(
+        &self,
+        dn: &str,
+        password: &Secret,
+        deadline: Instant,
+    ) -> Result<BindAnswer, SearchError> {
+        let Inner { checks, handle, .. } = &*self.inner;
+        let (checks, dn, password) = (checks.clone(), dn.to_owned(), password.clone());
+        let check = async move { checks.bind(&dn, &password).await };
+        within(handle, deadline, check).await
+    }
+
+    pub(crate) async fn passwords(
+        &self,
+        dn: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Secret>, SearchError> {
+        let Inner { checks, handle, .. } = &*self.inner;
+        let (checks, dn) = (checks.clone(), dn.to_owned());
+        let read = async move { checks.passwords(&dn).await };
+        within(handle, deadline, read).await
+    }
+
     pub(crate) async fn probe(&self) -> Vec<Finding> {
         let Inner { connector, handle, .. } = &*self.inner;
         let findings = handle.spawn(probe::probe(connector.clone())).await;
         findings.unwrap_or_else(|error| {
             vec![Finding { subject: self.name().to_string(), result: Err(error.to_string()) }]
         })
+    }
+}
+
+/// Runs something on the runtime of the connections, until it has ended, nobody waits any more, or
+/// time is up.
+async fn within<T: Send + 'static>(
+    handle: &Handle,
+    deadline: Instant,
+    work: impl Future<Output = Result<T, SearchError>> + Send + 'static,
+) -> Result<T, SearchError> {
+    let mut task = AbortOnDrop(handle.spawn(timeout_at(deadline, work)));
+    match (&mut task.0).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(SearchError::Timeout),
+        Err(error) => Err(SearchError::Unavailable(error.to_string())),
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

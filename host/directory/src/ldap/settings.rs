@@ -6,7 +6,7 @@ use waypost_model::{Host, Secret};
 
 use super::LdapUrl;
 use crate::attribute::AttributeName;
-use crate::{Dn, DnError, Limits};
+use crate::{BarePassword, Dn, DnError, Limits};
 
 /// The most searches under way on one connection: slapd closes one on which more than a hundred
 /// wait (`conn_max_pending`).
@@ -26,6 +26,12 @@ pub struct LdapSettings {
     pub base: String,
     /// The attribute that holds passwords, secret to policies.
     pub password_field: Option<String>,
+    /// How a value of it without a `{SCHEME}` is read.
+    pub bare_passwords: BarePassword,
+    /// The servers, by the host of their URL, to which users' passwords may go in clear: none.
+    pub clear_binds: Vec<Host>,
+    /// How many passwords may be checked at once, each on a connection of its own: 8; more wait.
+    pub checks: usize,
     /// Encryption.
     pub tls: TlsSettings,
     /// How many connections carry all searches: 2.
@@ -61,6 +67,9 @@ impl LdapSettings {
             bind: Bind::Anonymous,
             base: base.into(),
             password_field: None,
+            bare_passwords: BarePassword::default(),
+            clear_binds: Vec::new(),
+            checks: 8,
             tls: TlsSettings::default(),
             connections: 2,
             in_flight: 128,
@@ -80,7 +89,11 @@ impl LdapSettings {
         if self.urls.is_empty() {
             return Err(SettingsError::NoUrl);
         }
-        for (value, setting) in [(self.connections, "connections"), (self.in_flight, "in-flight")] {
+        for (value, setting) in [
+            (self.connections, "connections"),
+            (self.in_flight, "in-flight"),
+            (self.checks, "password-checks"),
+        ] {
             if value == 0 {
                 return Err(SettingsError::Zero(setting));
             }
@@ -107,6 +120,20 @@ impl LdapSettings {
     /// How many searches may be under way on one connection.
     pub(super) fn in_flight_on_each(&self) -> usize {
         self.in_flight.div_ceil(self.connections.max(1)).min(MAX_IN_FLIGHT)
+    }
+
+    /// Whether a user's password may go to a server: over TLS, over a local socket, or where the
+    /// operator has named the server.
+    pub(super) fn may_bind_at(&self, url: &LdapUrl) -> bool {
+        match url {
+            LdapUrl::Ldaps(..) | LdapUrl::Ldapi(_) => true,
+            LdapUrl::Ldap(host, _) => self.tls.starttls || self.clear_binds.contains(host),
+        }
+    }
+
+    /// Whether a user's password may go to any of the servers.
+    pub fn may_bind(&self) -> bool {
+        self.urls.iter().any(|url| self.may_bind_at(url))
     }
 
     /// The servers to which the bind password would go in clear over a network.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::time::Instant;
+use waypost_model::Secret;
 
 use self::plan::Plan;
 pub use self::reader::{LdifError, LdifProblem, MAX_LDIF, MAX_LINE};
@@ -19,7 +20,7 @@ use self::store::Store;
 use crate::attribute::AttributeName;
 use crate::metrics::{DirectoryMetrics, Metrics};
 use crate::page::{Filling, PageBuilder};
-use crate::{BoundQuery, Dn, DnError, Finding, Limits, Page, SearchError};
+use crate::{BarePassword, BoundQuery, Dn, DnError, Finding, Limits, Page, Scope, SearchError};
 
 /// How many entries a search looks at before it lets other tasks of its thread run.
 const ENTRIES_AT_A_TIME: usize = 512;
@@ -54,6 +55,8 @@ pub struct LdifSettings {
     pub base: Option<String>,
     /// The attribute that holds passwords, secret to policies.
     pub password_field: Option<String>,
+    /// How a value of it without a `{SCHEME}` is read.
+    pub bare_passwords: BarePassword,
     /// How much one search may bring.
     pub limits: Limits,
 }
@@ -66,6 +69,7 @@ impl LdifSettings {
             source,
             base: None,
             password_field: None,
+            bare_passwords: BarePassword::default(),
             limits: Limits::default(),
         }
     }
@@ -110,6 +114,7 @@ struct Inner {
     /// The file, for `check`.
     subject: String,
     secret: Option<String>,
+    bare_passwords: BarePassword,
     limits: Limits,
     store: Store,
     metrics: DirectoryMetrics,
@@ -122,7 +127,7 @@ impl LdifDirectory {
     /// A file that cannot be read; anything in it that is not an entry below the base, with its
     /// line; settings that make no sense.
     pub fn load(settings: LdifSettings, metrics: &Metrics) -> Result<Self, LdifLoadError> {
-        let LdifSettings { name, source, base, password_field, limits } = settings;
+        let LdifSettings { name, source, base, password_field, bare_passwords, limits } = settings;
         if let Some(field) = &password_field
             && AttributeName::parse(field).is_none()
         {
@@ -144,6 +149,7 @@ impl LdifDirectory {
             base: found,
             subject,
             secret: password_field,
+            bare_passwords,
             name,
             limits,
             store,
@@ -166,6 +172,21 @@ impl LdifDirectory {
 
     pub(crate) fn secret_attributes(&self) -> &[String] {
         self.inner.secret.as_slice()
+    }
+
+    pub(crate) fn bare_passwords(&self) -> BarePassword {
+        self.inner.bare_passwords
+    }
+
+    /// The values of the password field of an entry; none where there is no such entry.
+    pub(crate) fn passwords(&self, dn: &str) -> Result<Vec<Secret>, SearchError> {
+        let Inner { store, secret, .. } = &*self.inner;
+        let dn = Dn::parse(dn).map_err(|error| SearchError::BadRequest(error.to_string()))?;
+        let field = secret.as_deref().and_then(AttributeName::parse);
+        let Some(field) = field else { return Ok(Vec::new()) };
+        let names = store.selected(&field);
+        let entry = store.region(&dn, Scope::Base).ids.next().and_then(|id| store.entry(id));
+        Ok(entry.map_or_else(Vec::new, |entry| entry.values(&names).map(Secret::from).collect()))
     }
 
     pub(crate) fn probe(&self) -> Finding {

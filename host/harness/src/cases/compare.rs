@@ -158,6 +158,8 @@ impl Differences {
                 .target_denied
                 .as_ref()
                 .is_some_and(|target| target.is_empty() || target == denied),
+            // Cases are run with every way allowed.
+            Trouble::VerificationDenied(_) => false,
         };
         if as_expected {
             return self.text(expect, &trouble.to_string());
@@ -167,6 +169,7 @@ impl Differences {
             Trouble::Failure(_) => "failure",
             Trouble::Fault(_) => "fault",
             Trouble::TargetDenied(_) => "target-denied",
+            Trouble::VerificationDenied(_) => "verification-denied",
         };
         self.add(what, expected, format!("{class} {}: {trouble}", trouble.kind()));
     }

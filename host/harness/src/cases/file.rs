@@ -199,6 +199,8 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) settings: Table,
     #[serde(default)]
+    pub(super) files: BTreeMap<String, Spanned<PathBuf>>,
+    #[serde(default)]
     pub(super) without_settings: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) limits: Limits,

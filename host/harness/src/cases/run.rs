@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use waypost_directory::{
     Directory, FaultyDirectory, Grant, LdifDirectory, Metrics, ReplayDirectory,
 };
+use waypost_model::VerificationGrant;
 use waypost_policy::{
     EngineSettings, GrantedDirectory, Host, LoadError, PolicySettings, TargetPatterns,
 };
@@ -185,6 +186,7 @@ impl Runner<'_> {
             settings_json: policy.settings.to_string(),
             directories,
             targets,
+            verification: VerificationGrant::ALL,
             limits: policy.limits.clone(),
         };
         waypost_policy::Policy::load(&self.host, settings).map_err(NotLoaded::Plugin)

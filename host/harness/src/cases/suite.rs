@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use toml::{Spanned, Table};
 use waypost_directory::{Exchange, LdifSettings, LdifSource, Page, Scope, SearchError};
 use waypost_model::{Address, Context, ContextField, Lookup, Protocol, Purpose};
-use waypost_policy::{Limits, PluginSource, TargetPatterns};
+use waypost_policy::{Limits, PluginSource, TargetPatterns, read_setting_file};
 
 use super::file::{self, CasesError, Source};
 
@@ -214,23 +214,38 @@ impl Reader<'_> {
     }
 
     fn settings(&self, case: &file::Case) -> Result<Json, CasesError> {
-        let mut settings = json(&self.file.policy.settings);
-        for (key, path) in &self.file.policy.files {
-            let file = self.source.beside(path.get_ref());
-            let text = std::fs::read_to_string(&file).map_err(|error| {
-                let message = format!("{} cannot be read: {error}", file.display());
-                self.source.wrong(&path.span(), message)
-            })?;
-            settings.insert(key.clone(), Json::String(text));
-        }
+        let mut settings = self.texts(&self.file.policy.files, &self.file.policy.settings)?;
+        settings.extend(json(&self.file.policy.settings));
         for key in &case.without_settings {
             if settings.remove(key.get_ref()).is_none() {
                 let message = format!("there is no setting {:?} to be taken away", key.get_ref());
                 return Err(self.source.wrong(&key.span(), message));
             }
         }
+        settings.extend(self.texts(&case.files, &case.settings)?);
         settings.extend(json(&case.settings));
         Ok(Json::Object(settings))
+    }
+
+    /// The files that become settings, which must not stand in `settings` too.
+    fn texts(
+        &self,
+        files: &BTreeMap<String, Spanned<PathBuf>>,
+        settings: &Table,
+    ) -> Result<serde_json::Map<String, Json>, CasesError> {
+        let mut texts = serde_json::Map::new();
+        for (name, path) in files {
+            if settings.contains_key(name) {
+                let message = format!("{name:?} stands in `settings` already");
+                return Err(self.source.wrong(&path.span(), message));
+            }
+            let file = self.source.beside(path.get_ref());
+            let text = read_setting_file(&file).map_err(|error| {
+                self.source.wrong(&path.span(), format!("{} {error}", file.display()))
+            })?;
+            texts.insert(name.clone(), Json::String(text));
+        }
+        Ok(texts)
     }
 
     fn targets(&self, case: &file::Case) -> Result<Vec<String>, CasesError> {
@@ -436,13 +451,32 @@ fn context(common: &file::Context, own: &file::Context) -> Context {
     }
 }
 
-/// A plugin's settings, written in TOML as in a configuration, as `configure` gets them.
+/// A plugin's settings, written in TOML as in a configuration, as the JSON that `configure` gets.
 ///
 /// # Errors
 /// What is no TOML, with its place.
-pub fn settings_json(text: &str) -> Result<String, String> {
+pub fn settings_json(text: &str) -> Result<serde_json::Map<String, Json>, String> {
     let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
-    Ok(Json::Object(json(&table)).to_string())
+    Ok(json(&table))
+}
+
+/// Production's limits but for those that are given, each by its key and its value in a
+/// configuration, the latter without quotation marks.
+///
+/// # Errors
+/// What is no limit.
+pub fn limits<'a>(written: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Limits, String> {
+    let mut limits = Limits::default();
+    for (key, value) in written {
+        let number = value.parse().map(toml::Value::Integer);
+        let value = number.unwrap_or_else(|_| toml::Value::String(value.into()));
+        let table = Table::from_iter([(key.to_owned(), value)]);
+        let read: file::Limits = table
+            .try_into()
+            .map_err(|error: toml::de::Error| format!("the limit {key}: {}", error.message()))?;
+        read.apply(&mut limits);
+    }
+    Ok(limits)
 }
 
 /// A SHA-256 out of its 64 hexadecimal digits.

@@ -142,7 +142,10 @@ pub(super) fn text(name: &str, seen: &Seen, covering: Covering<'_>) -> Option<St
     let passing = |fault: &Fault| {
         matches!(fault, Fault::Deadline | Fault::Saturated | Fault::NotLoaded | Fault::Cpu)
     };
-    if matches!(&consultation.result, Err(Trouble::Fault(fault)) if passing(fault)) {
+    // Cases are run with every way of verification allowed.
+    if matches!(&consultation.result, Err(Trouble::VerificationDenied(_)))
+        || matches!(&consultation.result, Err(Trouble::Fault(fault)) if passing(fault))
+    {
         return None;
     }
     let mut texts = Texts(covering);
@@ -292,6 +295,8 @@ impl Texts<'_> {
             Err(Trouble::Failure(failure)) => set("failure", failure.kind().into()),
             Err(Trouble::Fault(fault)) => set("fault", fault.kind().into()),
             Err(Trouble::TargetDenied(_)) => set("target-denied", "".into()),
+            // Such a decision is not written.
+            Err(Trouble::VerificationDenied(_)) => {}
         }
         let reads: Vec<Value> = reads.iter().map(|field| field.as_str().into()).collect();
         set("reads", reads.into());

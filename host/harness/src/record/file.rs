@@ -152,6 +152,7 @@ mod tests {
 
     use waypost_model::{
         Address, Answer, Consultation, Context, ContextReads, Decision, Lookup, Protocol, Purpose,
+        VerificationGrant,
     };
     use waypost_policy::{Cost, Limits, Observation, PluginSource, PolicySettings, TargetPatterns};
 
@@ -167,6 +168,7 @@ mod tests {
             settings_json: settings_json.into(),
             directories: Vec::new(),
             targets: TargetPatterns::default(),
+            verification: VerificationGrant::ALL,
             limits: Limits::default(),
         };
         Arc::new(Recorded::new(settings, Vec::new(), Vec::new(), String::new()))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up has failed the test")]
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use waypost_directory::Directory;
 use waypost_login::{Driver, Entrance, Metrics, Settings};
 use waypost_model::{
     Answer, Consultation, Context, ContextReads, Decision, Domain, Encryption, Failure, Host,
@@ -27,6 +29,7 @@ use waypost_routing::{
     Decide, DomainTable, LoginNameRules, OnFault, PolicyIdentity, Router, Served,
 };
 use waypost_session::{Generation, Grant, Process, SessionIds, Users};
+use waypost_verify::{FailureSettings, Failures, Verifier};
 use waypost_wire::login::FrontSettings;
 
 /// What the scripted policy answers now.
@@ -42,6 +45,7 @@ pub(crate) struct Scripted {
     name: Arc<str>,
     grant: Arc<Loopback>,
     pub(crate) script: ArcSwap<Script>,
+    verification: Verification,
     pub(crate) asked: AtomicUsize,
     /// What was known of the client who was asked about last.
     pub(crate) context: ArcSwapOption<Context>,
@@ -79,7 +83,7 @@ impl Decide for Scripted {
             Script::To(hosts) => Ok(Decision::Route(Arc::new(Route {
                 targets: hosts.iter().map(target).collect(),
                 identity: None,
-                verification: Verification::ByBackend,
+                verification: self.verification.clone(),
             }))),
             Script::Unknown => Ok(Decision::Refuse(waypost_model::Refusal::UnknownUser)),
             Script::DirectoryDown => Err(Trouble::Failure(Failure::DirectoryUnavailable)),
@@ -117,6 +121,12 @@ pub(crate) struct Plan {
     pub(crate) backend: BackendSettings,
     pub(crate) max_connections_per_user: Option<u32>,
     pub(crate) cache_for: Duration,
+    /// How the routes say that passwords are checked.
+    pub(crate) by: Verification,
+    pub(crate) directories: HashMap<Arc<str>, Directory>,
+    pub(crate) verification: waypost_verify::Settings,
+    pub(crate) failures: FailureSettings,
+    pub(crate) master_separator: Option<char>,
 }
 
 impl Default for Plan {
@@ -138,6 +148,11 @@ impl Default for Plan {
             backend,
             max_connections_per_user: None,
             cache_for: Duration::from_secs(60),
+            by: Verification::ByBackend,
+            directories: HashMap::new(),
+            verification: waypost_verify::Settings::default(),
+            failures: FailureSettings::default(),
+            master_separator: None,
         }
     }
 }
@@ -152,6 +167,7 @@ impl House {
             name: Arc::from("scripted"),
             grant: Arc::new(Loopback),
             script: ArcSwap::from_pointee(script),
+            verification: plan.by,
             asked: AtomicUsize::new(0),
             context: ArcSwapOption::empty(),
         });
@@ -175,8 +191,11 @@ impl House {
             on_fault: OnFault::Defer,
             shadow: None,
         };
-        let generation =
-            Generation { domains: DomainTable::new([served]).unwrap(), backends: table };
+        let generation = Generation {
+            domains: DomainTable::new([served]).unwrap(),
+            backends: table,
+            directories: plan.directories,
+        };
         let resolver = Resolver::new(ResolverSettings::default(), metrics.clone()).unwrap();
         let health = Health::new(HealthSettings::default(), metrics.clone());
         let cache = waypost_routing::Settings { cache_for: plan.cache_for, ..Default::default() };
@@ -184,6 +203,8 @@ impl House {
             generation: ArcSwap::from_pointee(generation),
             router: Router::new(cache, routing_metrics()),
             connector: Connector::new(resolver, health, bound.own, metrics),
+            verifier: Verifier::new(plan.verification, waypost_verify::Metrics::default()),
+            failures: Failures::new(plan.failures, waypost_verify::Metrics::default()),
             sessions: SessionTable::new(),
             session_ids: SessionIds::new(),
             users: Users::Clear,
@@ -208,6 +229,7 @@ impl House {
             }),
             names: LoginNameRules {
                 default_domain: Some(Domain::new("a.test").unwrap()),
+                master_separator: plan.master_separator,
                 ..LoginNameRules::default()
             },
         });

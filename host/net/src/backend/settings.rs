@@ -3,7 +3,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
-use waypost_model::{Encryption, Protocol};
+use waypost_model::{Encryption, Protocol, Secret};
 
 use crate::tls::Connector;
 
@@ -24,6 +24,8 @@ pub struct BackendSettings {
     /// How the back end learns who the client is. Default: not at all, since only a back end that
     /// is configured to trust Waypost can take it.
     pub client_identity: ClientIdentity,
+    /// With whose password a session enters that logs in. Default: the client's own.
+    pub entry: Entry,
     /// For each address of a target. Default: 5 seconds.
     pub connect_timeout: Duration,
     /// For each reply up to the answer to the login, the greeting included. Default: 30 seconds.
@@ -46,11 +48,45 @@ impl BackendSettings {
             encryption,
             tls: None,
             client_identity: ClientIdentity::None,
+            entry: Entry::Client,
             connect_timeout: Duration::from_secs(5),
             reply_timeout: Duration::from_secs(30),
             assume_8bit: protocol == Protocol::Lmtp,
         }
     }
+}
+
+/// With whose password a session enters a back end. Any but the client's own lets in whoever the
+/// front sends, so that it is used only where the front has verified who the client is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Entry {
+    /// With the client's own name and password.
+    #[default]
+    Client,
+    /// With a master user's, in the name of the client's user.
+    Master(MasterUser),
+    /// With the client's name and one password of the back end's own for all.
+    Password(Secret),
+}
+
+/// A user of a back end who may log in as every other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterUser {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+    /// How the back end is told in whose name.
+    pub form: MasterForm,
+}
+
+/// How a back end is told in whose name a master user logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MasterForm {
+    /// By the authorisation identity of SASL PLAIN (RFC 4616 section 2).
+    AuthorisationId,
+    /// By a login name with both, `user*master`, as Dovecot has it (`auth_master_user_separator`).
+    Separator(char),
 }
 
 /// How a back end learns who the client is. It must be configured to believe it.

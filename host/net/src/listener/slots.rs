@@ -16,6 +16,12 @@ pub struct Slots {
 }
 
 impl Connection {
+    /// Whether the client is counted, by address and by user: whether it is in none of the
+    /// listener's `exempt-networks`.
+    pub fn is_counted(&self) -> bool {
+        self.shared.settings.counts(self.client.ip())
+    }
+
     /// Parts the client's bytes from what is held for as long as the session lives.
     pub fn split(self) -> (TcpStream, Slots) {
         let Self { stream, client, slot, shared, .. } = self;

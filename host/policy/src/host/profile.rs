@@ -12,8 +12,8 @@ use super::EngineSettings;
 /// Core instances in one component: a plugin in Rust has its own and two of glue, an interpreter
 /// with its libraries about forty. They are counted, not set aside.
 const MAX_CORE_INSTANCES: u32 = 64;
-/// Linear memories in one component.
-const MAX_MEMORIES: u32 = 2;
+/// Linear memories in one component: the plugin's own; a QuickJS component is composed of several.
+const MAX_MEMORIES: u32 = 3;
 /// Tables in one component: indirect calls and glue.
 const MAX_TABLES: u32 = 6;
 /// The stack that guest code may use.
@@ -37,12 +37,14 @@ fn common() -> Config {
         // Nothing that a routing decision could need, and each is code that a guest could attack.
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
         .wasm_gc(false)
         .wasm_features(WasmFeatures::FUNCTION_REFERENCES, false)
         .wasm_wide_arithmetic(false)
         .wasm_custom_page_sizes(false)
         .shared_memory(false)
+        // Not for plugins, of which each module has one at most: what the engine itself generates
+        // between the instances of a composed component reads the one's and writes the other's.
+        .wasm_multi_memory(true)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(STACK)
         .memory_init_cow(true)

@@ -32,6 +32,7 @@ fn the_profile_is_pinned() {
                 "SIMD",
                 "TAIL_CALL",
                 "FLOATS",
+                "MULTI_MEMORY",
                 "EXTENDED_CONST",
                 "COMPONENT_MODEL",
             ]
@@ -62,7 +63,7 @@ fn the_pool_is_as_large_as_the_concurrency() {
     let pool = host.inner().decisions.get_pooling_config().unwrap();
     assert_eq!(pool.get_total_component_instances(), 108);
     assert_eq!(pool.get_total_stacks(), 108);
-    assert_eq!(pool.get_total_memories(), 216);
+    assert_eq!(pool.get_total_memories(), 324);
     assert_eq!(pool.get_max_memories_per_module(), 1);
     assert_eq!(pool.get_memory_keep_resident(), 3 << 16);
     assert_eq!(pool.get_pagemap_scan(), wasmtime::Enabled::Auto);
@@ -70,7 +71,7 @@ fn the_pool_is_as_large_as_the_concurrency() {
 
 #[test]
 fn without_address_space_instances_are_made_on_demand() {
-    // 2 × 2¹⁷ memories of 4 GiB are more than a process can address.
+    // 3 × 2¹⁷ memories of 4 GiB are more than a process can address.
     let host = host(&EngineSettings { concurrency: 1 << 17, ..EngineSettings::default() });
     assert!(!host.is_pooling());
     assert!(host.inner().decisions.get_pooling_config().is_none());

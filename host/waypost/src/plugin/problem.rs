@@ -19,6 +19,7 @@ pub(super) struct Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     Failed = 1,
+    CommandLine = 2,
     Unreadable = 10,
     TooLarge = 11,
     Digest = 12,
@@ -66,6 +67,14 @@ impl Problem {
             None => message.to_string(),
         };
         Self { code, message }
+    }
+
+    /// The same with a hint below, where there is one.
+    pub(super) fn and(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => Self { message: format!("{}\n  {hint}", self.message), ..self },
+            None => self,
+        }
     }
 
     /// A file that cannot be read or written.

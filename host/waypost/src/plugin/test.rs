@@ -3,14 +3,15 @@
 use waypost_harness::cases::{Report, Suite, junit};
 
 use super::problem::{Code, Problem};
-use crate::builtin::CASE_PLUGINS;
+use crate::builtin::case_plugins;
 use crate::cli::{PluginTestArgs, ReportFormat};
 
 /// Runs every file of cases and reports. A problem when a case fails.
 pub(super) fn run(arguments: &PluginTestArgs) -> Result<(), Problem> {
     // All are read before the first is run.
     let plugin = arguments.plugin.as_deref();
-    let read = |path| Suite::read(path, plugin, &CASE_PLUGINS);
+    let builtins = case_plugins();
+    let read = |path| Suite::read(path, plugin, &builtins);
     let suites = arguments.cases.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let run = |suite: &Suite| suite.run(&arguments.filter);
     let reports = suites.iter().map(run).collect::<Result<Vec<_>, _>>()?;

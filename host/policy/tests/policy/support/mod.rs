@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use tempfile::TempDir;
-use waypost_model::{Address, Consultation, Context, Fault, Lookup, Protocol, Purpose, Trouble};
+use waypost_model::{
+    Address, Consultation, Context, Fault, Lookup, Protocol, Purpose, Trouble, VerificationGrant,
+};
 use waypost_policy::{
     EngineSettings, Host, Limits, LoadError, Metrics, PluginSource, Policy, PolicySettings,
     TargetPatterns,
@@ -52,6 +54,7 @@ impl Bench {
             settings_json: "{}".into(),
             directories: Vec::new(),
             targets: TargetPatterns::parse(&["10.0.0.0/8", "*.example.test"]).unwrap(),
+            verification: VerificationGrant::ALL,
             limits: Limits::default(),
         }
     }

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use waypost_session::{Generation, Process, SessionIds, Users};
 use waypost_smtp::{Entrance, EntranceSettings, FailPoints, Metrics, Queue, Service, Settings};
 use waypost_spool::simulated::Simulated;
 use waypost_spool::{Opened, Spool};
+use waypost_verify::{Failures, Verifier};
 
 use super::Client;
 use super::policy::{Answer, Scripted};
@@ -127,6 +129,7 @@ impl House {
         let generation = Generation {
             domains: DomainTable::new(served).unwrap(),
             backends: table(&plan.backend),
+            directories: HashMap::new(),
         };
         let resolver = Resolver::new(ResolverSettings::default(), metrics.clone()).unwrap();
         let health = Health::new(HealthSettings::default(), metrics.clone());
@@ -135,6 +138,8 @@ impl House {
             generation: ArcSwap::from_pointee(generation),
             router: Router::new(cache, routing_metrics()),
             connector: Connector::new(resolver, health, bound.own, metrics),
+            verifier: Verifier::default(),
+            failures: Failures::default(),
             sessions: SessionTable::new(),
             session_ids: SessionIds::new(),
             users: plan.users,

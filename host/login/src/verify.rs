@@ -1,0 +1,59 @@
+//! Who the client is, as far as the front finds out, before anything reaches a back end.
+
+use waypost_model::{Route, Verification};
+use waypost_routing::{Decide, Routed};
+use waypost_session::{Generation, Grant};
+use waypost_verify::Unverified;
+use waypost_wire::login::Credential;
+
+use crate::attempt::Attempt;
+use crate::session::Session;
+use crate::verdict::Reason;
+
+impl<P: Decide> Session<P>
+where
+    P::Targets: Grant,
+{
+    /// Checks the password where the route says that the front does. Once it has been found right
+    /// for a principal it is not checked again in the same login: each check counts with servers
+    /// that lock accounts.
+    pub(crate) async fn verify(
+        &self,
+        generation: &Generation<P>,
+        routed: &Routed<P::Targets>,
+        attempt: &mut Attempt<'_, P::Targets>,
+    ) -> Result<(), Reason> {
+        let route: &Route = &routed.route;
+        if route.verification == Verification::ByBackend {
+            return Ok(());
+        }
+        if attempt.verified.as_ref().is_some_and(|known| *known == route.verification) {
+            return Ok(());
+        }
+        if let Some((wrong, why)) = &attempt.unverified
+            && *wrong == route.verification
+        {
+            return Err(Reason::Unverified(why.clone()));
+        }
+        let Credential::Password { password, .. } = attempt.credential else {
+            return Err(Reason::NotForTheFront);
+        };
+        // The password is the other's, and the entry is not.
+        if attempt.context.authentication_id.is_some() {
+            return Err(Reason::OnBehalf);
+        }
+        let directory = generation.verifying(route);
+        match self.process().verifier.verify(route, directory, password).await {
+            Ok(_) => {
+                attempt.verified = Some(route.verification.clone());
+                Ok(())
+            }
+            Err(why) => {
+                if matches!(why, Unverified::Wrong | Unverified::Denied(_)) {
+                    attempt.unverified = Some((route.verification.clone(), why.clone()));
+                }
+                Err(Reason::Unverified(why))
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Login forms of back ends that pass by: who is it that logs in?
+//!
+//! The operator names the forms; a request to one is read up to [`MAX_FORM`] octets, and the same
+//! octets go on to the back end of whoever stands in them. What is read is read by one library for
+//! each kind of form, and a form that another reader might read otherwise is refused.
+
+mod fields;
+mod rule;
+
+pub use fields::{Fields, FormError, Kind, KindError};
+pub use rule::FormRule;
+
+/// The longest login form, in octets.
+pub const MAX_FORM: usize = 64 * 1024;

@@ -1,0 +1,46 @@
+use waypost_webmail::place::{Branch, Place};
+
+fn place(text: &str) -> Place {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_place_is_a_path_with_what_stands_in_its_query() {
+    let out = place("/?_task=logout");
+    assert!(out.is("/", Some("_task=logout")));
+    assert!(out.is("/", Some("_token=x&_task=logout")));
+    assert!(out.is("/", Some("_task=%6cogout")), "as the back end reads it");
+    assert!(!out.is("/", Some("_task=mail")));
+    assert!(!out.is("/", Some("_task=logout&_task=mail")), "who knows");
+    assert!(!out.is("/", None));
+    assert!(!out.is("/mail", Some("_task=logout")));
+    assert!(place("/logout").is("/logout", Some("anything")));
+    assert!(place("/logout").is("/logout", None));
+}
+
+#[test]
+fn what_is_no_path_is_no_place() {
+    for text in ["", "logout", "https://elsewhere.test/", "/a b", "/a#b", "/\u{e4}"] {
+        assert!(text.parse::<Place>().is_err(), "{text}");
+        assert!(text.parse::<Branch>().is_err(), "{text}");
+    }
+    assert!("/".parse::<Branch>().is_err(), "it would hold everything");
+}
+
+#[test]
+fn a_branch_is_a_path_and_what_lies_below() {
+    let branch: Branch = "/Microsoft-Server-ActiveSync".parse().unwrap();
+    for path in [
+        "/Microsoft-Server-ActiveSync",
+        "/microsoft-server-activesync",
+        "/Microsoft-Server-ActiveSync/x",
+    ] {
+        assert!(branch.holds(path), "{path}");
+    }
+    for path in ["/", "/Microsoft-Server-ActiveSync2", "/x/Microsoft-Server-ActiveSync"] {
+        assert!(!branch.holds(path), "{path}");
+    }
+    let branch: Branch = "/dav/".parse().unwrap();
+    assert!(branch.holds("/dav") && branch.holds("/dav/") && !branch.holds("/david"));
+    assert!(!branch.holds("/da\u{e4}x"), "not cut within a character");
+}

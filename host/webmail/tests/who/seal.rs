@@ -1,0 +1,185 @@
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::*;
+use waypost_model::{Address, HostPort, MAX_LOCAL_PART, Target};
+use waypost_webmail::home::{Home, MAX_STRANGERS, Strangers};
+use waypost_webmail::seal::{
+    KeyRing, MAX_KEYS, MAX_SEALED, OpenError, Refreshed, RouteCookie, SealKeys, SealKeysError,
+};
+
+const FIRST: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const SECOND: &str = "//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eA=";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn keys(lines: &[&str]) -> SealKeys {
+    SealKeys::parse(lines.join("\n").as_bytes()).unwrap()
+}
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn target(text: &str) -> Target {
+    let HostPort { host, port } = text.parse().unwrap();
+    Target { host, port, encryption: None, tls_name: None }
+}
+
+fn address(text: &str) -> Address {
+    Address::new(text, None).unwrap()
+}
+
+fn cookie(user: &str) -> RouteCookie {
+    let address = address(user);
+    let home = Some(Home::of(&address, &target("north.example.test")));
+    let mut strangers = Strangers::default();
+    strangers.insert(b"session", b"1");
+    RouteCookie { home, strangers, ..RouteCookie::new(address, now()) }
+}
+
+#[test]
+fn a_sealed_cookie_opens_to_what_was_sealed() {
+    let keys = keys(&[FIRST]);
+    let full = cookie("user1@example.test");
+    for cookie in [RouteCookie::new(address("ü@b.test"), now()), full] {
+        let sealed = cookie.seal(&keys).unwrap();
+        assert_eq!(RouteCookie::open(sealed.as_bytes(), &keys, now(), DAY), Ok(cookie));
+    }
+}
+
+#[test]
+fn nothing_shows_through_and_no_two_are_alike() {
+    let keys = keys(&[FIRST]);
+    let cookie = cookie("user1@example.test");
+    let [one, other] = [(); 2].map(|()| cookie.seal(&keys).unwrap());
+    assert_ne!(one, other);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    assert!(one.chars().all(is_plain), "{one}");
+    assert!(!format!("{keys:?}").contains("AAEC"));
+}
+
+#[test]
+fn the_first_key_seals_and_every_key_opens() {
+    let old = keys(&[FIRST]);
+    let rotated = keys(&[SECOND, FIRST]);
+    let new = keys(&[SECOND]);
+    let cookie = cookie("user1@example.test");
+    let (before, after) = (cookie.seal(&old).unwrap(), cookie.seal(&rotated).unwrap());
+    let open = |sealed: &str, keys: &SealKeys| {
+        RouteCookie::open(sealed.as_bytes(), keys, now(), DAY).map(|_| ())
+    };
+    assert_eq!(open(&before, &rotated), Ok(()));
+    assert_eq!(open(&after, &rotated), Ok(()));
+    assert_eq!(open(&after, &new), Ok(()));
+    assert_eq!(open(&before, &new), Err(OpenError::Key));
+    assert_eq!(open(&after, &old), Err(OpenError::Key));
+}
+
+#[test]
+fn a_cookie_ends_with_its_time() {
+    let keys = keys(&[FIRST]);
+    let sealed = cookie("user1@example.test").seal(&keys).unwrap();
+    let open = |now| RouteCookie::open(sealed.as_bytes(), &keys, now, DAY).map(|_| ());
+    assert_eq!(open(now() + DAY - Duration::from_secs(1)), Ok(()));
+    assert_eq!(open(now() + DAY), Err(OpenError::Expired));
+    assert_eq!(open(now() - DAY), Ok(()), "another node's clock is ahead");
+}
+
+#[test]
+fn what_was_changed_or_cut_does_not_open() {
+    let keys = keys(&[FIRST]);
+    let sealed = cookie("user1@example.test").seal(&keys).unwrap();
+    let open = |text: &[u8]| RouteCookie::open(text, &keys, now(), DAY);
+    for end in 0..sealed.len() {
+        assert!(open(&sealed.as_bytes()[..end]).is_err(), "cut at {end}");
+    }
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        assert!(open(&changed).is_err(), "changed at {at}");
+    }
+    assert!(open(format!("{sealed}A").as_bytes()).is_err());
+    assert_eq!(open(b"").map(|_| ()), Err(OpenError::Malformed));
+    assert_eq!(open("x".repeat(MAX_SEALED + 1).as_bytes()).map(|_| ()), Err(OpenError::Malformed));
+    assert_eq!(open(b"AgAAAAAA").map(|_| ()), Err(OpenError::Version));
+    let forged = cookie("admin@example.test").seal(&SealKeys::random()).unwrap();
+    assert_eq!(open(forged.as_bytes()).map(|_| ()), Err(OpenError::Key));
+    // With the name of a key that is known, in the place of the forger's own.
+    let named = format!("{}{}", &sealed[..7], &forged[7..]);
+    assert_eq!(open(named.as_bytes()).map(|_| ()), Err(OpenError::Seal));
+}
+
+#[test]
+fn the_longest_fits_a_browser() {
+    let keys = keys(&[FIRST]);
+    let labels = [(); 4].map(|()| "d".repeat(60)).join(".");
+    let longest = format!("{}@{labels}", "u".repeat(MAX_LOCAL_PART));
+    let mut cookie = cookie(&longest);
+    for number in 0..2 * MAX_STRANGERS {
+        cookie.strangers.insert(b"name", number.to_string().as_bytes());
+    }
+    let sealed = cookie.seal(&keys).unwrap();
+    assert!(sealed.len() <= MAX_SEALED && MAX_SEALED < 1200, "{} {MAX_SEALED}", sealed.len());
+    assert_eq!(RouteCookie::open(sealed.as_bytes(), &keys, now(), DAY), Ok(cookie));
+}
+
+#[test]
+fn keys_are_read_line_by_line() {
+    let parse = |text: &str| SealKeys::parse(text.as_bytes()).map(|keys| keys.count());
+    assert_eq!(parse(&format!("# of today\n{SECOND}\r\n\n  {FIRST}\n")), Ok(2));
+    assert_eq!(parse("# nothing\n\n"), Err(SealKeysError::Empty));
+    assert_eq!(parse(&format!("{FIRST}\nshort\n")), Err(SealKeysError::NotAKey { line: 2 }));
+    assert_eq!(parse("AAECAw==\n"), Err(SealKeysError::NotAKey { line: 1 }), "four octets");
+    let long = FIRST.replace('=', "") + FIRST;
+    assert_eq!(parse(&long), Err(SealKeysError::NotAKey { line: 1 }));
+    assert_eq!(parse(&format!("{FIRST}\n{FIRST}\n")), Err(SealKeysError::Twice { line: 2 }));
+    let many: String = (0..=MAX_KEYS)
+        .map(|n| FIRST.replacen("AA", &format!("A{}", letter(n)), 1) + "\n")
+        .collect();
+    assert_eq!(parse(&many), Err(SealKeysError::TooMany));
+    assert!(!SealKeysError::NotAKey { line: 1 }.to_string().contains("AAEC"));
+}
+
+fn letter(number: usize) -> char {
+    char::from(b'A' + u8::try_from(number).unwrap())
+}
+
+#[test]
+fn a_changed_file_is_read_anew_and_a_broken_one_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    fs::write(&path, FIRST).unwrap();
+    let ring = KeyRing::load(&path).unwrap();
+    assert!(matches!(ring.refresh(), Refreshed::Unchanged));
+    fs::write(&path, format!("{SECOND}\n{FIRST}\n")).unwrap();
+    assert!(matches!(ring.refresh(), Refreshed::Renewed));
+    assert_eq!(ring.keys().count(), 2);
+    fs::write(&path, "rubbish").unwrap();
+    assert!(matches!(ring.refresh(), Refreshed::Failed(_)));
+    assert_eq!(ring.keys().count(), 2);
+    assert!(matches!(ring.refresh(), Refreshed::Unchanged), "it is told once");
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(ring.refresh(), Refreshed::Failed(_)));
+    assert_eq!(ring.keys().count(), 2);
+    let error = KeyRing::load(&path).unwrap_err().to_string();
+    assert!(error.contains("keys") && error.contains("cannot read"), "{error}");
+}
+
+#[test]
+fn a_home_is_a_user_on_a_target() {
+    let home = |user: &str, at: &str| Home::of(&address(user), &target(at));
+    let home1 = home("user1@example.test", "north.test");
+    assert_eq!(home1, home("user1@example.test", "north.test"));
+    assert_ne!(home1, home("user2@example.test", "north.test"));
+    assert_ne!(home1, home("user1@example.test", "south.test"));
+    assert_ne!(home1, home("user1@example.test", "north.test:8080"));
+}
+
+proptest! {
+    #[test]
+    fn nothing_opens_that_was_not_sealed(text in any::<Vec<u8>>(), tail in "[A-Za-z0-9_-]{0,1200}") {
+        let keys = keys(&[FIRST]);
+        prop_assert!(RouteCookie::open(&text, &keys, now(), DAY).is_err());
+        prop_assert!(RouteCookie::open(tail.as_bytes(), &keys, now(), DAY).is_err());
+    }
+}
