@@ -44,6 +44,12 @@ pub(crate) struct Plan {
     pub policy: String,
     /// Further lines of `[policy.ldap.settings]`.
     pub settings: String,
+    /// Its `search-pattern`.
+    pub search_pattern: &'static str,
+    /// What the policy may read, each quoted.
+    pub attributes: &'static str,
+    /// Further lines of the directory's schema.
+    pub schema: &'static str,
     /// Further lines of `[server]`.
     pub server: String,
     /// Lines of `[cache]`.
@@ -69,6 +75,9 @@ impl Default for Plan {
         Self {
             policy: String::new(),
             settings: String::new(),
+            search_pattern: "mail=%e",
+            attributes: "\"mail\", \"mailHost\"",
+            schema: "",
             server: String::new(),
             cache: "cache-for = \"1s\"\n".to_owned(),
             login: "auth-failure-delay = \"200ms\"\nretry-for = \"1s\"\n".to_owned(),
@@ -89,7 +98,7 @@ impl Cluster {
         let ports = DovecotPorts::free_on(&[NORTH, SOUTH].map(|at| at.parse().unwrap()));
         let north = Dovecot::start(NORTH, "north.localdomain.test", ports, &authority);
         let south = Dovecot::start(SOUTH, "south.localdomain.test", ports, &authority);
-        let slapd = Slapd::start(&authority);
+        let slapd = Slapd::start_with(&authority, plan.schema);
         for (user, at, back_end, name) in [
             ("user1", NORTH, &north, "north"),
             ("user2", NORTH, &north, "north"),
@@ -227,9 +236,9 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
          bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\
          password-field = \"userPassword\"\n{directory_tls}{directory}\n\
          [policy.ldap]\nplugin = \"builtin:ldap-routing\"\n\
-         directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n{policy}\n\
+         directories = {{ main = [{attributes}] }}\ntargets = [\"127.0.0.0/8\"]\n{policy}\n\
          [policy.ldap.settings]\ndirectory = \"main\"\nsearch-base = \"%s\"\n\
-         search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n{settings}\n\
+         search-pattern = \"{search_pattern}\"\nhost-field = \"mailHost\"\nuse-first = true\n{settings}\n\
          [domain.\"{DOMAIN}\"]\npolicies = [\"ldap\"]\n\n\
          [backend.\"*\"]\nimap = {{ port = {imap}, tls = \"{tls}\" }}\n\
          pop3 = {{ port = {pop3}, tls = \"{tls}\" }}\nca = \"ca.pem\"\n{identity}{backend}\n{more}",
@@ -238,6 +247,8 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
         bind_dn = slapd.bind_dn(),
         directory = plan.directory,
         policy = plan.policy,
+        attributes = plan.attributes,
+        search_pattern = plan.search_pattern,
         settings = plan.settings,
         backend = plan.backend,
         more = plan.more,

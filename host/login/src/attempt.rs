@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
-use waypost_model::{Context, Lookup, Target, Verification};
+use waypost_model::{Context, Lookup, Secret, Target, Verification};
 use waypost_net::connect::ConnectError;
 use waypost_routing::{Decide, LoginName, LoginNameError, Renewal, Resolution, Routed};
 use waypost_session::{Conversation, Generation, Grant};
@@ -36,6 +36,8 @@ pub(crate) struct Attempt<'a, T> {
     rejected: Option<(Routed<T>, Reason)>,
     /// As what the front has found the password right.
     pub(crate) verified: Option<Verification>,
+    /// The client's password, where it has shown no more than a digest and the directory has it.
+    pub(crate) clear: Option<Secret>,
     /// As what it has found the password wrong.
     pub(crate) unverified: Option<(Verification, Unverified)>,
     /// The client has seen a challenge: the exchange cannot be begun again behind its back.
@@ -71,6 +73,7 @@ where
                     exposed: None,
                     rejected: None,
                     verified: None,
+                    clear: None,
                     unverified: None,
                     committed: false,
                 };
@@ -127,7 +130,9 @@ where
                 };
                 Ok((name, master))
             }
-            Credential::Token { user, .. } => Ok((names.read(user, None)?, None)),
+            Credential::Token { user, .. } | Credential::Digest { user, .. } => {
+                Ok((names.read(user, None)?, None))
+            }
         }
     }
 
@@ -256,11 +261,12 @@ where
         let targets = &routed.route.targets;
         let only = attempt.exposed.clone().filter(|exposed| targets.contains(exposed));
         let identity = attempt.identity(routed);
-        let verified = attempt.verified.is_some();
+        let (verified, clear) = (attempt.verified.is_some(), attempt.clear.clone());
         let mut last = None;
         for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
             let identity = identity.as_deref();
-            let aim = Aim { generation, routed, target, identity, verified, last_resort };
+            let clear = clear.as_ref();
+            let aim = Aim { generation, routed, target, identity, verified, clear, last_resort };
             let tried = self.try_target(&aim, attempt.client, attempt.credential).await;
             match tried {
                 Tried::Accepted(accepted) => {

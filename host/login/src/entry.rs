@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use waypost_model::Secret;
 use waypost_net::backend::{Entry, MasterForm};
 use waypost_wire::login::{Credential, Mechanism};
 
@@ -25,15 +26,23 @@ pub(crate) enum NoEntry {
     OnBehalf,
 }
 
-/// Chooses what is said to a back end. `verified`: whether the front knows who the client is.
+/// Chooses what is said to a back end. `verified`: whether the front knows who the client is;
+/// `clear`: the client's password, where it has shown a digest of it.
 pub(crate) fn key<'a>(
     entry: &Entry,
     credential: &'a Credential,
     identity: Option<&'a str>,
     verified: bool,
+    clear: Option<&Secret>,
 ) -> Result<Key<'a>, NoEntry> {
-    if *entry == Entry::Client {
-        return Ok(Key { credential: Cow::Borrowed(credential), identity });
+    match (entry, credential, clear) {
+        // The client's own password, of which it has shown a digest.
+        (Entry::Client, Credential::Digest { user, .. }, Some(password)) => {
+            let credential = with_password(user, password);
+            return Ok(Key { credential: Cow::Owned(credential), identity });
+        }
+        (Entry::Client, ..) => return Ok(Key { credential: Cow::Borrowed(credential), identity }),
+        _ => {}
     }
     if !verified {
         return Err(NoEntry::NotVerified);
@@ -44,12 +53,7 @@ pub(crate) fn key<'a>(
     let user = identity.unwrap_or_else(|| credential.name());
     let credential = match entry {
         Entry::Client => return Err(NoEntry::NotVerified),
-        Entry::Password(password) => Credential::Password {
-            mechanism: None,
-            authentication_id: user.to_owned(),
-            authorisation_id: None,
-            password: password.clone(),
-        },
+        Entry::Password(password) => with_password(user, password),
         Entry::Master(master) => match master.form {
             MasterForm::AuthorisationId => Credential::Password {
                 mechanism: Some(Mechanism::Plain),
@@ -57,15 +61,21 @@ pub(crate) fn key<'a>(
                 authorisation_id: Some(user.to_owned()),
                 password: master.password.clone(),
             },
-            MasterForm::Separator(separator) => Credential::Password {
-                mechanism: None,
-                authentication_id: format!("{user}{separator}{}", master.name),
-                authorisation_id: None,
-                password: master.password.clone(),
-            },
+            MasterForm::Separator(separator) => {
+                with_password(&format!("{user}{separator}{}", master.name), &master.password)
+            }
         },
     };
     Ok(Key { credential: Cow::Owned(credential), identity: None })
+}
+
+fn with_password(user: &str, password: &Secret) -> Credential {
+    Credential::Password {
+        mechanism: None,
+        authentication_id: user.to_owned(),
+        authorisation_id: None,
+        password: password.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +102,7 @@ mod tests {
     /// Whose password is said, in whose name, and what it is.
     fn said(entry: &Entry, identity: Option<&str>) -> (String, String, String) {
         let clients = clients();
-        let key = key(entry, &clients, identity, true).unwrap();
+        let key = key(entry, &clients, identity, true, None).unwrap();
         assert!(key.identity.is_none() || *entry == Entry::Client);
         let name = key.identity.unwrap_or_else(|| key.credential.name()).to_owned();
         let password = key.credential.password().map(Secret::expose).unwrap_or_default();
@@ -124,8 +134,25 @@ mod tests {
     fn nobody_enters_unverified() {
         let clients = clients();
         for entry in [master(MasterForm::AuthorisationId), Entry::Password("shared".into())] {
-            assert_eq!(key(&entry, &clients, None, false).err(), Some(NoEntry::NotVerified));
+            assert_eq!(key(&entry, &clients, None, false, None).err(), Some(NoEntry::NotVerified));
         }
-        assert!(key(&Entry::Client, &clients, None, false).is_ok());
+        assert!(key(&Entry::Client, &clients, None, false, None).is_ok());
+    }
+
+    /// Whoever has shown a digest enters with the password that the directory has.
+    #[test]
+    fn a_digest_becomes_the_password() {
+        let digest = Credential::Digest {
+            mechanism: Some(Mechanism::CramMd5),
+            user: "ann".into(),
+            challenge: "<c>".into(),
+            digest: [0; 16],
+        };
+        let clear = Secret::from("own");
+        let found = key(&Entry::Client, &digest, Some("ann@a.test"), true, Some(&clear)).unwrap();
+        assert_eq!(found.credential.password(), Some(&clear));
+        assert_eq!(found.identity, Some("ann@a.test"));
+        let by_master = key(&Entry::Password("shared".into()), &digest, None, true, None).unwrap();
+        assert_eq!(by_master.credential.password(), Some(&Secret::from("shared")));
     }
 }

@@ -116,6 +116,7 @@ where
         }
         let Some(front) = self.entrance.new_front() else { return self.over(&Ended::NoDialogue) };
         let mut client = Conversation::new(stream, front);
+        client.dialogue.seed(rand::random());
         client.dialogue.greet(&mut client.out);
         loop {
             match self.unless_ended(deadline, self.step(&mut client)).await {

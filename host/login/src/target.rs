@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use waypost_model::{Encryption, Protocol, Target};
+use waypost_model::{Encryption, Protocol, Secret, Target};
 use waypost_net::backend::{self, Endpoint, Entry};
 use waypost_net::connect::{Connected, Reached, Request};
 use waypost_net::stream::Stream;
@@ -16,7 +16,7 @@ use waypost_wire::login::{
     Accepted, Answer, BackAction, BackFailure, BackSettings, ClientIdentity, Credential,
     FrontAction, Rejection, SaslResponse,
 };
-use waypost_wire::proxy::Header;
+use waypost_wire::proxy::{Header, Ssl};
 use waypost_wire::{Back, Front};
 
 use crate::entry;
@@ -39,6 +39,8 @@ pub(crate) struct Aim<'a, P: Decide> {
     pub(crate) identity: Option<&'a str>,
     /// Whether the front has verified who the client is.
     pub(crate) verified: bool,
+    /// The client's password, where it has shown no more than a digest and the directory has it.
+    pub(crate) clear: Option<&'a Secret>,
     /// Every target is known to be down: try it all the same.
     pub(crate) last_resort: bool,
 }
@@ -89,11 +91,12 @@ where
         let protocol = self.entrance.kind.protocol;
         let settings = aim.generation.backends.lookup(&aim.target.host).settings(protocol);
         // Before anything is opened: a back end that cannot be entered need not hear of it.
-        let key = match entry::key(&settings.entry, credential, aim.identity, aim.verified) {
-            Ok(key) => key,
-            Err(error) => return Tried::unexposed(error.into()),
-        };
-        let ready = self.approach(aim, client.dialogue.hello().cloned()).await;
+        let key =
+            match entry::key(&settings.entry, credential, aim.identity, aim.verified, aim.clear) {
+                Ok(key) => key,
+                Err(error) => return Tried::unexposed(error.into()),
+            };
+        let ready = self.approach(aim, client).await;
         let Ready { mut back, address, reply_timeout } = match ready {
             Ok(ready) => ready,
             Err(failure) => return Tried::unexposed(failure),
@@ -120,13 +123,9 @@ where
     async fn approach(
         &self,
         aim: &Aim<'_, P>,
-        hello: Option<Arc<str>>,
+        client: &Conversation<Front>,
     ) -> Result<Ready, TargetFailure> {
-        let header = Header {
-            source: Some(self.client),
-            destination: Some(self.local),
-            ..Header::default()
-        };
+        let (header, hello) = (self.header(client), client.dialogue.hello().cloned());
         let request = Request {
             target: aim.target,
             protocol: self.entrance.kind.protocol,
@@ -148,6 +147,24 @@ where
             reached.silent();
         }
         Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
+    }
+
+    /// What a back end is told of the client that hears it by a PROXY header: beside the addresses the
+    /// session's name in the log, and how the client's leg is encrypted (version 2 only).
+    fn header(&self, client: &Conversation<Front>) -> Header {
+        let ssl = client.stream.tls().map(|tls| Ssl {
+            encrypted: true,
+            version: Some(tls.version().to_owned()),
+            cipher: tls.cipher_suite().map(str::to_owned),
+            ..Ssl::default()
+        });
+        Header {
+            source: Some(self.client),
+            destination: Some(self.local),
+            unique_id: Some(self.id.to_string().into_bytes()),
+            ssl,
+            ..Header::default()
+        }
     }
 
     /// Whether the back end is told of the client by the protocol's own command.
@@ -286,5 +303,6 @@ fn credential_size(credential: &Credential) -> usize {
                 + password.len()
         }
         Credential::Token { initial_response, .. } => initial_response.len(),
+        Credential::Digest { .. } => 0,
     }
 }

@@ -67,6 +67,9 @@ pub(crate) enum Reason {
     Unverified(Unverified),
     /// The policy has the front check the password, and what the client sent is none.
     NotForTheFront,
+    /// A digest of a challenge, which only who knows the password can check: the front, where the
+    /// policy has it compare and the directory stores it in clear.
+    NeedsClearPassword,
     /// The policy has the front check the password, and the client logs in in another's name.
     OnBehalf,
     /// Too many logins of the user, or from the client's network, are undecided.
@@ -132,7 +135,8 @@ impl Reason {
             Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_) => {
                 Answer::Rejected
             }
-            Self::Cancelled | Self::NotForTheFront | Self::OnBehalf => Answer::Rejected,
+            Self::Cancelled | Self::NotForTheFront => Answer::Rejected,
+            Self::NeedsClearPassword | Self::OnBehalf => Answer::Rejected,
             Self::Rejected(rejection) => rejection.clone().into_answer(),
             Self::Unverified(Unverified::Wrong) => Answer::Rejected,
             Self::Unverified(Unverified::Denied(_)) => Answer::Denied,
@@ -162,7 +166,7 @@ impl Reason {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_) => true,
-            Self::NotForTheFront | Self::OnBehalf => true,
+            Self::NotForTheFront | Self::NeedsClearPassword | Self::OnBehalf => true,
             Self::Rejected(rejection) => rejection.clone().into_answer() == Answer::Rejected,
             Self::Unverified(why) => *why == Unverified::Wrong,
             _ => false,
@@ -179,6 +183,7 @@ impl Reason {
             Self::Rejected(_) => "rejected",
             Self::Unverified(why) => why.kind(),
             Self::NotForTheFront => "not-for-the-front",
+            Self::NeedsClearPassword => "needs-clear-password",
             Self::OnBehalf => "on-behalf",
             Self::TooMany => "too-many-attempts",
             Self::Cancelled => "cancelled",
@@ -205,6 +210,10 @@ impl std::fmt::Display for Reason {
             Self::Unverified(why) => why.fmt(f),
             Self::NotForTheFront => f.write_str(
                 "the policy has the front check the password, which this mechanism does not show it",
+            ),
+            Self::NeedsClearPassword => f.write_str(
+                "CRAM-MD5 and APOP need verification by password, and a password that is stored in \
+                 clear",
             ),
             Self::OnBehalf => f.write_str(
                 "the policy has the front check the password, and who logs in in another's name has \

@@ -3,7 +3,7 @@
 use waypost_model::{Route, Verification};
 use waypost_routing::{Decide, Routed};
 use waypost_session::{Generation, Grant};
-use waypost_verify::Unverified;
+use waypost_verify::{Challenge, Unverified};
 use waypost_wire::login::Credential;
 
 use crate::attempt::Attempt;
@@ -24,6 +24,13 @@ where
         attempt: &mut Attempt<'_, P::Targets>,
     ) -> Result<(), Reason> {
         let route: &Route = &routed.route;
+        if let Credential::Digest { mechanism, challenge, digest, .. } = attempt.credential {
+            let challenge = match mechanism {
+                Some(_) => Challenge::CramMd5 { challenge, digest },
+                None => Challenge::Apop { timestamp: challenge, digest },
+            };
+            return self.verify_digest(generation, routed, &challenge, attempt).await;
+        }
         if route.verification == Verification::ByBackend {
             return Ok(());
         }
@@ -54,6 +61,34 @@ where
                 }
                 Err(Reason::Unverified(why))
             }
+        }
+    }
+
+    /// Checks a digest of a challenge, for which the front must know the password.
+    async fn verify_digest(
+        &self,
+        generation: &Generation<P>,
+        routed: &Routed<P::Targets>,
+        challenge: &Challenge<'_>,
+        attempt: &mut Attempt<'_, P::Targets>,
+    ) -> Result<(), Reason> {
+        let route: &Route = &routed.route;
+        let Verification::ByPassword(principal) = &route.verification else {
+            return Err(Reason::NeedsClearPassword);
+        };
+        if attempt.context.authentication_id.is_some() {
+            return Err(Reason::OnBehalf);
+        }
+        let directory = generation.verifying(route);
+        match self.process().verifier.verify_challenge(principal, directory, challenge).await {
+            Ok(password) => {
+                attempt.verified = Some(route.verification.clone());
+                attempt.clear = Some(password);
+                Ok(())
+            }
+            // Like a wrong password: else it would tell who exists.
+            Err(Unverified::Unusable(_)) => Err(Reason::NeedsClearPassword),
+            Err(why) => Err(Reason::Unverified(why)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use support::{ACCEPT, BackEnd, Do, GREET, House, Plan, Script, nobody};
 use waypost_login::Settings;
 use waypost_model::{Encryption, Protocol};
-use waypost_net::backend::BackendSettings;
+use waypost_net::backend::{BackendSettings, ClientIdentity};
 
 const GOOD: &[Do] = &[GREET, ACCEPT, Do::Echo];
 const WRONG_PASSWORD: &[Do] =
@@ -244,6 +244,26 @@ async fn a_target_that_is_waypost_itself_is_refused() {
     house.answer(Script::To(vec![house.address]));
     let (_client, reply) = house.log_in("user1", "secret").await;
     assert!(reply.starts_with("a NO [UNAVAILABLE]"), "{reply}");
+}
+
+/// The addresses, and the session's name as the log has it.
+#[tokio::test]
+async fn a_proxy_header_names_the_session() {
+    // The header ends with no line, so that the tag is not the first word of one.
+    const AFTER_A_HEADER: &[Do] =
+        &[GREET, Do::Hear("LOGIN"), Do::Say("W4 OK [CAPABILITY IMAP4rev1] in\r\n"), Do::Echo];
+    let back_end = BackEnd::start(AFTER_A_HEADER).await;
+    let mut plan = Plan::default();
+    plan.backend.client_identity = ClientIdentity::ProxyV2;
+    let house = House::start_with(Script::To(vec![back_end.address]), plan);
+    let (_client, reply) = house.log_in("user1", "secret").await;
+    assert!(reply.starts_with("a OK"), "{reply}");
+    let heard = back_end.heard();
+    let header = heard.split("W4").next().unwrap();
+    assert!(header.starts_with("\r\n\r\n\0\r\nQUIT\n"), "{header:?}");
+    // PP2_TYPE_UNIQUE_ID, 16 octets.
+    let id = header.split("\u{5}\0\u{10}").nth(1).unwrap();
+    assert!(id.len() >= 16 && id.bytes().take(16).all(|b| b.is_ascii_hexdigit()), "{header:?}");
 }
 
 #[tokio::test]

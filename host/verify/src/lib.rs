@@ -6,12 +6,14 @@
 //! wait. Both live as long as the process and are shared by every front.
 
 mod cache;
+mod challenge;
 mod failures;
 mod keyed;
 mod metrics;
 mod settings;
 mod verifier;
 
+pub use challenge::Challenge;
 pub use failures::{Attempt, Failures, TooMany};
 pub use metrics::Metrics;
 pub use settings::{FailureSettings, Settings};

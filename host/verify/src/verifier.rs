@@ -10,7 +10,7 @@ use waypost_model::{Principal, Route, Secret, Verification};
 
 use crate::cache::Cache;
 use crate::keyed::{Keyed, Print};
-use crate::{Metrics, Settings};
+use crate::{Challenge, Metrics, Settings};
 
 /// The unit in which memory is given out, in octets.
 const MEMORY_UNIT: u64 = 1 << 20;
@@ -139,30 +139,43 @@ impl Verifier {
         result
     }
 
-    /// The clear passwords of the entry that a route names, for mechanisms that show a digest of
-    /// password and challenge.
+    /// Checks the answer to a challenge against the clear passwords of the entry, and hands out the one
+    /// that it was made with.
     ///
     /// # Errors
     /// As for [`verify`](Self::verify); [`Unverified::Unusable`] where none is stored in clear.
-    pub async fn clear_passwords(
+    pub async fn verify_challenge(
         &self,
         principal: &Principal,
         directory: Option<&Directory>,
-    ) -> Result<Vec<Secret>, Unverified> {
+        challenge: &Challenge<'_>,
+    ) -> Result<Secret, Unverified> {
+        let started = Instant::now();
+        let result = self.by_challenge(principal, directory, challenge, started).await;
+        let outcome = result.as_ref().map_or_else(Unverified::kind, |_| "right");
+        self.0.metrics.verified("challenge", outcome, started.elapsed());
+        result
+    }
+
+    async fn by_challenge(
+        &self,
+        principal: &Principal,
+        directory: Option<&Directory>,
+        challenge: &Challenge<'_>,
+        started: Instant,
+    ) -> Result<Secret, Unverified> {
         let directory =
             directory.ok_or_else(|| Unverified::NoDirectory(principal.directory.clone()))?;
-        let deadline = Instant::now() + self.0.settings.timeout;
-        let (usable, unusable) = read(principal, directory, deadline).await?;
-        let clear: Vec<Secret> =
-            usable.iter().filter_map(|stored| stored.password.clear().cloned()).collect();
-        match (clear.is_empty(), usable.is_empty(), unusable) {
-            (false, ..) => Ok(clear),
-            (true, true, None) => Err(Unverified::Wrong),
-            (true, _, why) => {
-                let hashed =
-                    || "it is stored as a hash, and this mechanism needs it in clear".into();
-                Err(Unverified::Unusable(why.unwrap_or_else(hashed)))
-            }
+        let (usable, unusable) =
+            read(principal, directory, started + self.0.settings.timeout).await?;
+        let clear = || usable.iter().filter_map(|stored| stored.password.clear());
+        if let Some(password) = clear().find(|password| challenge.fits(password)) {
+            return Ok(password.clone());
+        }
+        match (clear().next().is_some(), usable.is_empty(), unusable) {
+            (true, ..) | (false, true, None) => Err(Unverified::Wrong),
+            (false, true, Some(why)) => Err(Unverified::Unusable(why)),
+            (false, false, _) => Err(Unverified::Unusable("it is not stored in clear".into())),
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
 use waypost_config::{Config, Listener, Spoken};
-use waypost_model::{Address, Context, Decision, Lookup, Protocol, Purpose, Search, Target};
+use waypost_model::{
+    Address, Context, Decision, Lookup, Protocol, Purpose, Search, Target, Verification,
+};
 use waypost_routing::{Resolution, Routed, Step};
 use waypost_session::Users;
 
@@ -126,7 +128,19 @@ fn print_route<T>(routed: &Routed<T>) {
     if let Some(identity) = &routed.route.identity {
         println!("name     passed on as {identity}");
     }
+    println!("password checked by {}", checker(&routed.route.verification));
     println!("targets  in this order:");
+}
+
+/// Who checks the password, and against what.
+fn checker(verification: &Verification) -> String {
+    match verification {
+        Verification::ByBackend => "the back end".to_owned(),
+        Verification::ByBind(it) => format!("binding to {} as {}", it.directory, it.dn),
+        Verification::ByPassword(it) => {
+            format!("Waypost, against the password field of {} in {}", it.dn, it.directory)
+        }
+    }
 }
 
 fn aim(table: &waypost_net::backend::BackendTable, target: &Target, protocol: Protocol) -> String {

@@ -46,6 +46,12 @@ impl Front {
         }
     }
 
+    /// Gives the session what its challenges are made of: a number that was never used before. To be
+    /// called before [`greet`](Self::greet).
+    pub fn seed(&mut self, unique: u128) {
+        each!(self, front => front.seed(unique));
+    }
+
     /// Appends the greeting.
     pub fn greet(&mut self, out: &mut Vec<u8>) {
         each!(self, front => front.greet(out));

@@ -41,7 +41,7 @@
 //! **Active Directory.** With `active-directory = true` an account that is disabled
 //! (`userAccountControl`) or has expired (`accountExpires`) is refused as `disabled-user`; both must
 //! be among the attributes that the policy may read. In a login name such as `EXAMPLE\\user` what
-//! stands before the backslash does not count.
+//! stands before the backslash does not count, and the back end gets the name without it.
 //!
 //! **A page that is not complete** (a search asks for [`MOST_ENTRIES`] entries, the operator may
 //! allow fewer) proves neither that there is no entry or host nor that there is one candidate

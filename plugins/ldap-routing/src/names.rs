@@ -19,10 +19,7 @@ impl Names {
         let domain = self.canonical(lookup).unwrap_or(&lookup.domain);
         let subject =
             |local_part: &str| Subject { local_part: local_part.into(), domain: domain.into() };
-        let local_part = match lookup.local_part.split_once('\\') {
-            Some((_domain, user)) if self.windows_domains => user,
-            _ => &lookup.local_part,
-        };
+        let local_part = self.local_part(lookup);
         let mut subjects = vec![subject(local_part)];
         if let Some((user, _tag)) = self.delimiter.split(local_part) {
             subjects.push(subject(user));
@@ -35,7 +32,17 @@ impl Names {
 
     /// The name to pass on, where it is not the client's.
     pub(crate) fn identity(&self, lookup: &Lookup) -> Option<String> {
-        self.canonical(lookup).map(|domain| format!("{}@{domain}", lookup.local_part))
+        let (local_part, canonical) = (self.local_part(lookup), self.canonical(lookup));
+        let changed = canonical.is_some() || local_part.len() != lookup.local_part.len();
+        changed.then(|| format!("{local_part}@{}", canonical.unwrap_or(&lookup.domain)))
+    }
+
+    /// The local part without a Windows domain before it.
+    fn local_part<'a>(&self, lookup: &'a Lookup) -> &'a str {
+        match lookup.local_part.split_once('\\') {
+            Some((_domain, user)) if self.windows_domains => user,
+            _ => &lookup.local_part,
+        }
     }
 
     fn canonical(&self, lookup: &Lookup) -> Option<&str> {

@@ -109,6 +109,7 @@ fn a_windows_domain_before_the_name_does_not_count() {
     let policy: LdapRouting = configure(json).unwrap();
     let found = vec![user("cn=a", &[("mailHost", "mail1")])];
     let host = Double::new().entries(BASE, "(sAMAccountName=user)", found);
-    assert!(policy.route(&lookup("EXAMPLE\\user@example.test"), &host).is_ok());
+    let found = route(policy.route(&lookup("EXAMPLE\\user@example.test"), &host));
+    assert_eq!(found.identity.as_deref(), Some("user@example.test"), "the back end's name");
     assert_eq!(host.searches(), [format!("{BASE} (sAMAccountName=user)")]);
 }

@@ -15,6 +15,9 @@ pub(crate) const CASES: &[Case] = &[
     ("authentication::a_master_user_enters_by_separator", master_by_separator),
     ("authentication::a_back_ends_own_password_enters", own_password),
     ("authentication::names_full_of_metacharacters_reach_the_directory_escaped", metacharacters),
+    ("authentication::challenges_are_answered_with_a_password_in_clear", challenges),
+    ("authentication::cyrus_and_gnu_clients_log_in", other_clients),
+    ("authentication::an_active_directory_and_its_accounts", active_directory),
     ("authentication::nothing_shows_or_keeps_a_password", nothing_keeps_a_password),
 ];
 
@@ -210,6 +213,181 @@ fn metacharacters() {
         assert!(log.contains(filter) || log.contains(&filter.to_lowercase()), "{filter}: {log}");
     }
     assert!(!log.contains("BIND dn=\"cn=user1"), "nobody was bound as: {log}");
+}
+
+/// Answers what a client of the command line says, once it has ended.
+fn said_by(program: &str, arguments: &[&str]) -> (bool, String) {
+    let output = run(Command::new(program).args(arguments));
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn with_challenges(way: &str) -> Plan {
+    let plan = checked_by(way);
+    let mechanisms = "mechanisms = [\"plain\", \"login\", \"cram-md5\"]\napop = true\n";
+    Plan { login: plan.login.clone() + mechanisms, ..plan }
+}
+
+/// CRAM-MD5 and APOP by curl, which reads the mailbox with what Waypost has found in the directory.
+fn challenges() {
+    let cluster = Cluster::start(&with_challenges("password"));
+    let ca = cluster.ca();
+    let ca = ca.to_str().unwrap();
+    let (imaps, pop3s) = (cluster.doors.imaps, cluster.doors.pop3s);
+    let imap =
+        format!("imaps://127.0.0.1:{imaps}/INBOX;MAILINDEX=1;SECTION=HEADER.FIELDS%20(SUBJECT)");
+    let pop3 = format!("pop3s://127.0.0.1:{pop3s}/1");
+    for (options, url) in
+        [("AUTH=CRAM-MD5", &imap), ("AUTH=CRAM-MD5", &pop3), ("AUTH=+APOP", &pop3)]
+    {
+        let curl = |password: &str| {
+            let user = format!("user1@localdomain.test:{password}");
+            let arguments = [
+                "-sSv",
+                "--max-time",
+                "20",
+                "--cacert",
+                ca,
+                "--login-options",
+                options,
+                "-u",
+                &user,
+                url,
+            ];
+            said_by("/usr/bin/curl", &arguments)
+        };
+        let (ok, said) = curl("user1");
+        assert!(ok && said.contains("Welcome to north"), "{options} {url}: {said}");
+        assert!(
+            !said.contains("> PASS") && !said.contains("LOGIN user1"),
+            "{options} {url}: {said}"
+        );
+        let (ok, said) = curl("wrong");
+        assert!(!ok, "{options} {url}: {said}");
+    }
+    let log = cluster.north.log();
+    assert!(!log.contains("mismatch"), "{log}");
+}
+
+/// `imtest`, `pop3test` and `gsasl`, each mechanism by its name.
+fn other_clients() {
+    let cluster = Cluster::start(&with_challenges("password"));
+    let (imap, pop3) = (cluster.doors.imap.to_string(), cluster.doors.pop3.to_string());
+    let user = "user1@localdomain.test";
+    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
+        for (program, port) in
+            [("/usr/lib/cyrus/bin/imtest", &imap), ("/usr/lib/cyrus/bin/pop3test", &pop3)]
+        {
+            let test = |password: &str| {
+                let arguments = [
+                    "-m",
+                    mechanism,
+                    "-a",
+                    user,
+                    "-u",
+                    user,
+                    "-w",
+                    password,
+                    "-p",
+                    port,
+                    "127.0.0.1",
+                ];
+                said_by(program, &arguments).1
+            };
+            let said = test("user1");
+            assert!(said.contains("Authenticated."), "{program} {mechanism}: {said}");
+            let said = test("wrong");
+            assert!(said.contains("Authentication failed."), "{program} {mechanism}: {said}");
+        }
+        let gsasl = |password: &str| {
+            let arguments = [
+                "--imap",
+                "--no-starttls",
+                "-m",
+                mechanism,
+                "-a",
+                user,
+                "-z",
+                "",
+                "-p",
+                password,
+                "127.0.0.1",
+                &imap,
+            ];
+            said_by("/usr/bin/gsasl", &arguments)
+        };
+        let (_, said) = gsasl("user1");
+        assert!(
+            said.contains("OK ") && !said.contains("AUTHENTICATIONFAILED"),
+            "{mechanism}: {said}"
+        );
+        let (_, said) = gsasl("wrong");
+        assert!(said.contains("AUTHENTICATIONFAILED"), "{mechanism}: {said}");
+    }
+    let log = cluster.north.log();
+    assert!(!log.contains("mismatch"), "{log}");
+}
+
+/// What Active Directory's schema has of accounts, under OIDs that are its own.
+const AD_SCHEMA: &str = "\
+    attributetype ( 1.2.840.113556.1.4.221 NAME 'sAMAccountName' EQUALITY caseIgnoreMatch \
+     SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )\n\
+    attributetype ( 1.2.840.113556.1.4.656 NAME 'userPrincipalName' EQUALITY caseIgnoreMatch \
+     SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )\n\
+    attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch \
+     SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n\
+    attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerMatch \
+     SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )\n\
+    attributetype ( 1.2.840.113556.1.4.159 NAME 'accountExpires' EQUALITY integerMatch \
+     SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )\n\
+    objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL \
+     MAY ( sAMAccountName $ userPrincipalName $ proxyAddresses $ userAccountControl $ \
+     accountExpires ) )\n";
+
+/// A slapd that looks like it: names by every attribute, disabled and expired accounts.
+fn active_directory() {
+    let plan = Plan {
+        settings: "verify = \"bind\"\nactive-directory = true\n".to_owned(),
+        search_pattern: "(|(proxyAddresses=smtp:%e)(userPrincipalName=%e)(sAMAccountName=%u))",
+        attributes: "\"proxyAddresses\", \"userPrincipalName\", \"sAMAccountName\", \"mailHost\", \
+                     \"userAccountControl\", \"accountExpires\"",
+        schema: AD_SCHEMA,
+        ..checked_by("bind")
+    };
+    let cluster = Cluster::start(&plan);
+    let ca = cluster.ca();
+    let never = "9223372036854775807";
+    for (name, control, expires) in [
+        ("ann", "512", never),
+        ("bob", "514", never),
+        // The first day of 2020.
+        ("cid", "512", "132223104000000000"),
+    ] {
+        cluster.slapd.add(&format!(
+            "dn: cn={name},dc=localdomain,dc=test\nobjectClass: user\n\
+             objectClass: inetLocalMailRecipient\ncn: {name}\nsn: {name}\n\
+             sAMAccountName: {name}\nuserPrincipalName: {name}.upn@localdomain.test\n\
+             proxyAddresses: SMTP:{name}.mail@localdomain.test\nproxyAddresses: x500:/o=x/cn={name}\n\
+             userAccountControl: {control}\naccountExpires: {expires}\n\
+             userPassword: {name}\nmailHost: 127.0.0.2\n"
+        ));
+    }
+    let log_in = |user: &str, password: &str| {
+        clients::imaplib(&cluster.imap(Tls::Implicit, user, password, &ca))
+    };
+    let addresses = ["ann", "ann.upn", "ann.mail"].map(|user| format!("{user}@localdomain.test"));
+    // All at once: Dovecot does not look at its file twice in a second.
+    addresses.iter().for_each(|address| cluster.north.add_user(address, "ann", "For Ann"));
+    let by_domain = "EXAMPLE\\ann@localdomain.test".to_owned();
+    for address in addresses.iter().chain([&by_domain]) {
+        assert_eq!(log_in(address, "ann"), Ok(vec!["For Ann".to_owned()]), "{address}");
+    }
+    for (user, password) in [("bob", "bob"), ("cid", "cid"), ("ann", "wrong")] {
+        let said = log_in(&format!("{user}@localdomain.test"), password).unwrap_err();
+        assert!(said.contains("AUTHENTICATIONFAILED"), "{user}: {said}");
+    }
+    let log = cluster.slapd.process().log();
+    assert!(!log.contains("BIND dn=\"cn=bob"), "a disabled account is not even bound as: {log}");
 }
 
 /// Neither the log at its loudest nor the memory of the process, once the session is a relay.

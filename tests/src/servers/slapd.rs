@@ -23,6 +23,11 @@ const PASSWORD: &str = "secret";
 impl Slapd {
     /// Starts one that holds its suffix's entry. Its certificate is for 127.0.0.1.
     pub fn start(authority: &Authority) -> Self {
+        Self::start_with(authority, "")
+    }
+
+    /// The same with further lines of schema.
+    pub fn start_with(authority: &Authority, schema: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("slapd-").tempdir().unwrap();
         let path = folder.path();
         fs::create_dir(path.join("data")).unwrap();
@@ -39,6 +44,7 @@ impl Slapd {
              include /etc/ldap/schema/cosine.schema\n\
              include /etc/ldap/schema/inetorgperson.schema\n\
              include /etc/ldap/schema/misc.schema\n\
+             {schema}\
              pidfile {shown}/pid\n\
              TLSCACertificateFile {shown}/ca.pem\n\
              TLSCertificateFile {shown}/chain.pem\nTLSCertificateKeyFile {shown}/key.pem\n\

@@ -244,6 +244,7 @@ fn read_table(
         encryption: tls_or,
         allow_plaintext,
         mechanisms: login.mechanisms.clone(),
+        apop: login.apop,
         allow_authorisation: login.authorisation_id,
         max_auth_errors: login.max_auth_errors,
         max_errors: login.max_errors,

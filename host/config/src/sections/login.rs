@@ -12,6 +12,7 @@ pub(crate) struct Login {
     pub(crate) settings: Settings,
     pub(crate) failures: FailureSettings,
     pub(crate) mechanisms: Vec<Mechanism>,
+    pub(crate) apop: bool,
     pub(crate) max_auth_errors: u8,
     pub(crate) max_errors: u8,
     pub(crate) master_separator: Option<char>,
@@ -39,7 +40,13 @@ static MECHANISMS: Setting<Vec<Mechanism>> = Setting::with_default(
     "mechanisms",
     "[\"plain\", \"login\", \"xoauth2\", \"oauthbearer\"]",
     "The SASL mechanisms to offer, beside the protocols' own logins. Token mechanisms need back \
-     ends that speak them.",
+     ends that speak them. cram-md5 needs policies with verification by password, and passwords that \
+     the directory stores in clear; so it is off.",
+);
+static APOP: Setting<bool> = Setting::with_default(
+    "apop",
+    "false",
+    "Whether POP3 offers APOP, which needs the same as cram-md5.",
 );
 static MAX_AUTH_ERRORS: Setting<u8> = Setting::with_default(
     "max-auth-errors",
@@ -98,6 +105,7 @@ pub(crate) static LOGIN: Section = Section {
         &AUTH_FAILURE_DELAY,
         &RETRY_FOR,
         &MECHANISMS,
+        &APOP,
         &MAX_AUTH_ERRORS,
         &MAX_ERRORS,
         &FAILURES_WITHOUT_DELAY,
@@ -125,6 +133,7 @@ pub(crate) fn read(table: &Table<'_>) -> Login {
             max_in_flight: table.get(&MAX_ATTEMPTS_IN_FLIGHT),
         },
         mechanisms: table.get(&MECHANISMS),
+        apop: table.get(&APOP),
         max_auth_errors: table.get(&MAX_AUTH_ERRORS),
         max_errors: table.get(&MAX_ERRORS),
         master_separator: table.find(&MASTER_SEPARATOR),

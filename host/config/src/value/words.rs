@@ -57,4 +57,5 @@ choice! {
     "login" => Self::Login,
     "xoauth2" => Self::XOauth2,
     "oauthbearer" => Self::OauthBearer,
+    "cram-md5" => Self::CramMd5,
 }

@@ -30,7 +30,7 @@ use waypost_routing::{
 };
 use waypost_session::{Generation, Grant, Process, SessionIds, Users};
 use waypost_verify::{FailureSettings, Failures, Verifier};
-use waypost_wire::login::FrontSettings;
+use waypost_wire::login::{FrontSettings, Mechanism};
 
 /// What the scripted policy answers now.
 #[derive(Clone, Debug)]
@@ -127,6 +127,7 @@ pub(crate) struct Plan {
     pub(crate) verification: waypost_verify::Settings,
     pub(crate) failures: FailureSettings,
     pub(crate) master_separator: Option<char>,
+    pub(crate) mechanisms: Vec<Mechanism>,
 }
 
 impl Default for Plan {
@@ -153,6 +154,7 @@ impl Default for Plan {
             verification: waypost_verify::Settings::default(),
             failures: FailureSettings::default(),
             master_separator: None,
+            mechanisms: Mechanism::ALL.to_vec(),
         }
     }
 }
@@ -225,6 +227,8 @@ impl House {
                 encryption: Encryption::None,
                 allow_plaintext: true,
                 hostname: Arc::from("mx.test"),
+                mechanisms: plan.mechanisms,
+                apop: true,
                 ..FrontSettings::default()
             }),
             names: LoginNameRules {

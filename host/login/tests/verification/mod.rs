@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up has failed the test")]
 
+mod table;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -295,5 +297,41 @@ async fn submission_is_checked_alike() {
     // NUL user1 NUL wrong
     client.say("AUTH PLAIN AHVzZXIxAHdyb25n\r\n").await;
     assert!(client.reply().await.starts_with("535 5.7.8"));
+    assert_eq!(back_end.heard(), "");
+}
+
+/// A client that would bring a ticket hears why that leads nowhere.
+#[tokio::test]
+async fn kerberos_is_refused_with_a_reason() {
+    let house = House::start(Script::Unknown);
+    let mut client = house.client().await;
+    for mechanism in ["GSSAPI", "gss-spnego"] {
+        client.say(&format!("a AUTHENTICATE {mechanism}\r\n")).await;
+        let reply = client.tagged("a").await;
+        assert!(reply.starts_with("a NO A Kerberos ticket"), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn cram_md5_is_not_there_unless_it_is_switched_on() {
+    let plan = Plan {
+        mechanisms: waypost_wire::login::Mechanism::USUAL.to_vec(),
+        ..checked(directory(&["secret"]))
+    };
+    let house = House::start_with(Script::Unknown, plan);
+    let mut client = house.client().await;
+    client.say("a CAPABILITY\r\n").await;
+    assert!(!client.line().await.contains("CRAM"));
+    client.say("b AUTHENTICATE CRAM-MD5\r\n").await;
+    assert!(client.tagged("b").await.starts_with("b NO There is no such mechanism"));
+}
+
+/// Else it could be told who exists: nobody who does not has a hash.
+#[tokio::test]
+async fn a_digest_for_a_hashed_password_is_a_wrong_password() {
+    let back_end = BackEnd::start(GOOD).await;
+    let house =
+        House::start_with(Script::To(vec![back_end.address]), checked(directory(&[HASHED])));
+    assert_eq!(table::cram_md5(&house, "user1", "secret").await, NO);
     assert_eq!(back_end.heard(), "");
 }

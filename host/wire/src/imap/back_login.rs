@@ -209,6 +209,7 @@ impl Command {
                 password.len().saturating_add(authentication_id.len()).saturating_add(authorisation)
             }
             Credential::Token { initial_response, .. } => initial_response.len(),
+            Credential::Digest { .. } => 0,
         };
         let said = said.saturating_add(identity.map_or(0, str::len));
         // Each octet may be escaped, which doubles it; base64 takes less.
@@ -245,6 +246,9 @@ impl Command {
                 let message =
                     sasl::plain::encode(identity.unwrap_or(user), authentication_id, password);
                 self.authenticate(Mechanism::Plain, &message, offered)
+            }
+            Credential::Digest { mechanism, .. } => {
+                Err(BackFailure::MechanismNotOffered(*mechanism))
             }
             Credential::Token { mechanism, initial_response, .. } => {
                 let renamed =

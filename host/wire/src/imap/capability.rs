@@ -41,7 +41,7 @@ impl Capabilities {
     pub(super) fn offers(self, mechanism: Mechanism) -> bool {
         match mechanism {
             Mechanism::Plain => self.plain,
-            Mechanism::Login => false,
+            Mechanism::Login | Mechanism::CramMd5 => false,
             Mechanism::XOauth2 => self.xoauth2,
             Mechanism::OauthBearer => self.oauthbearer,
         }

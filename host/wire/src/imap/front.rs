@@ -12,6 +12,7 @@ use crate::login::{
     Accepted, Advance, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings,
     SaslResponse,
 };
+use crate::sasl::digest::Challenges;
 use crate::sasl::{self, Exchange};
 
 /// The dialogue with a mail client, from the greeting to the login.
@@ -26,6 +27,7 @@ pub struct Front {
     granted: usize,
     errors: u8,
     auth_errors: u8,
+    challenges: Challenges,
     pub(super) state: State,
 }
 
@@ -64,7 +66,25 @@ impl Front {
     /// A dialogue with a client that has just connected.
     pub fn new(settings: Arc<FrontSettings>) -> Self {
         let encrypted = settings.encryption == Encryption::Implicit;
-        Self { settings, encrypted, granted: 0, errors: 0, auth_errors: 0, state: State::Command }
+        Self {
+            settings,
+            encrypted,
+            granted: 0,
+            errors: 0,
+            auth_errors: 0,
+            challenges: Challenges::default(),
+            state: State::Command,
+        }
+    }
+
+    /// Gives the session what its challenges are made of: a number that was never used before. To be
+    /// called before [`greet`](Self::greet).
+    pub fn seed(&mut self, unique: u128) {
+        self.challenges = Challenges::new(unique);
+    }
+
+    pub(super) fn next_challenge(&mut self) -> String {
+        self.challenges.next(&self.settings.hostname)
     }
 
     /// Appends the greeting. It lists the capabilities, since some clients look nowhere else.

@@ -35,6 +35,9 @@ impl Front {
         let Some((mechanism, initial_response)) = words else {
             return self.error(Some(tag), text::SYNTAX, len, out);
         };
+        if Mechanism::is_kerberos(mechanism) {
+            return self.error(Some(tag), text::NO_KERBEROS, len, out);
+        }
         let mechanism =
             Mechanism::from_name(mechanism).filter(|it| self.settings.mechanisms.contains(it));
         let Some(mechanism) = mechanism else {
@@ -46,8 +49,8 @@ impl Front {
         let Ok(initial_response) = initial_response.map(sasl::initial_response).transpose() else {
             return self.error(Some(tag), text::NOT_BASE64, len, out);
         };
-        let (exchange, progress) =
-            Exchange::start(mechanism, initial_response, self.settings.allow_authorisation);
+        let (allowed, challenge) = (self.settings.allow_authorisation, self.next_challenge());
+        let (exchange, progress) = Exchange::start(mechanism, initial_response, allowed, challenge);
         self.proceed(tag, exchange, progress, len, out)
     }
 
@@ -113,7 +116,7 @@ impl Front {
     ) -> Step {
         match progress {
             Progress::Challenge(message) => {
-                self.push_challenge(message, out);
+                self.push_challenge(&message, out);
                 self.state = State::Exchange { tag, exchange };
                 Step::Next(len)
             }

@@ -15,6 +15,8 @@ pub(super) const UNAVAILABLE: &str =
     "NO [UNAVAILABLE] The service is temporarily unavailable; please try again later.";
 pub(super) const PRIVACY_REQUIRED: &str = "NO [PRIVACYREQUIRED] Passwords are taken over TLS only.";
 pub(super) const NO_MECHANISM: &str = "NO There is no such mechanism here.";
+pub(super) const NO_KERBEROS: &str = "NO A Kerberos ticket is for one server and cannot be passed on to \
+                                      your mailbox's; please use a password or a token.";
 pub(super) const CANCELLED: &str = "BAD Authentication cancelled.";
 pub(super) const NOT_BASE64: &str = "BAD This is not base64.";
 pub(super) const SYNTAX: &str = "BAD This command is malformed.";

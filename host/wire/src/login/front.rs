@@ -13,6 +13,8 @@ pub struct FrontSettings {
     pub allow_plaintext: bool,
     /// The SASL mechanisms to offer.
     pub mechanisms: Vec<Mechanism>,
+    /// POP3: whether APOP is offered (RFC 1939 section 7).
+    pub apop: bool,
     /// Whether PLAIN may carry an authorisation identity other than the authentication identity.
     pub allow_authorisation: bool,
     /// The session ends with this many rejected logins.
@@ -33,7 +35,8 @@ impl Default for FrontSettings {
         Self {
             encryption: Encryption::Starttls,
             allow_plaintext: false,
-            mechanisms: Mechanism::ALL.to_vec(),
+            mechanisms: Mechanism::USUAL.to_vec(),
+            apop: false,
             allow_authorisation: false,
             max_auth_errors: 5,
             max_errors: 10,

@@ -61,6 +61,17 @@ pub enum Credential {
         /// The first message, decoded.
         initial_response: Secret,
     },
+    /// A digest of a challenge under the password: CRAM-MD5 or APOP.
+    Digest {
+        /// `None` is APOP.
+        mechanism: Option<Mechanism>,
+        /// Whose password it is, as the client sent it.
+        user: String,
+        /// What the client was asked.
+        challenge: String,
+        /// What it answered.
+        digest: [u8; 16],
+    },
 }
 
 impl Credential {
@@ -70,7 +81,8 @@ impl Credential {
         match self {
             Self::Password { authorisation_id: Some(name), .. }
             | Self::Password { authentication_id: name, authorisation_id: None, .. }
-            | Self::Token { user: name, .. } => name,
+            | Self::Token { user: name, .. }
+            | Self::Digest { user: name, .. } => name,
         }
     }
 
@@ -87,16 +99,16 @@ impl Credential {
     /// The mechanism; `None` is the protocol's own login.
     pub fn mechanism(&self) -> Option<Mechanism> {
         match self {
-            Self::Password { mechanism, .. } => *mechanism,
+            Self::Password { mechanism, .. } | Self::Digest { mechanism, .. } => *mechanism,
             Self::Token { mechanism, .. } => Some(*mechanism),
         }
     }
 
-    /// The password, for the host to verify; a token has none.
+    /// The password, for the host to verify; tokens and digests have none.
     pub fn password(&self) -> Option<&Secret> {
         match self {
             Self::Password { password, .. } => Some(password),
-            Self::Token { .. } => None,
+            Self::Token { .. } | Self::Digest { .. } => None,
         }
     }
 }

@@ -136,6 +136,10 @@ impl Back {
                     None => self.log_in(identity.unwrap_or(authentication_id), password, out),
                 }
             }
+            // Its challenge was ours.
+            Credential::Digest { mechanism, .. } => {
+                return Err(BackFailure::MechanismNotOffered(*mechanism));
+            }
             Credential::Token { mechanism, user, initial_response } => {
                 let message = match identity.filter(|identity| identity != user) {
                     Some(name) => token::with_user(*mechanism, initial_response, name)

@@ -19,6 +19,8 @@ pub(super) enum Command<'a> {
     /// The password: all that stands behind the verb and one space, further spaces included
     /// (RFC 1939 section 7); may be empty.
     Pass(&'a [u8]),
+    /// Name and digest, as they stand behind the verb and one space.
+    Apop(&'a [u8]),
     /// A mechanism's name and, where one is given, the initial response.
     Auth(&'a [u8], Option<&'a [u8]>),
     /// AUTH alone: clients from before RFC 5034 ask so for the mechanisms.
@@ -45,6 +47,8 @@ pub(super) fn limit(input: &[u8]) -> usize {
         MAX_AUTH_START + MAX_LINE
     } else if starts(b"PASS ") {
         b"PASS ".len() + MAX_PASSWORD
+    } else if starts(b"APOP ") {
+        b"APOP ".len() + MAX_NAME + 33
     } else if starts(b"USER ") {
         b"USER ".len() + MAX_NAME
     } else {
@@ -69,6 +73,7 @@ pub(super) fn parse(line: &[u8]) -> Command<'_> {
         b"USER" if argument.is_empty() => Command::Malformed,
         b"USER" => Command::User(argument),
         b"PASS" => Command::Pass(argument),
+        b"APOP" => Command::Apop(argument),
         b"AUTH" => auth(argument),
         b"CAPA" => alone(Command::Capa),
         b"STLS" => alone(Command::Stls),

@@ -8,6 +8,7 @@ use crate::login::{
     Accepted, Advance, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings, Mechanism,
     printable,
 };
+use crate::sasl::digest::{self, Challenges};
 use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse};
 
 /// POP3 before the login, as the mail client sees it.
@@ -22,6 +23,9 @@ pub struct Front {
     user: User,
     errors: u8,
     auth_errors: u8,
+    challenges: Challenges,
+    /// APOP: the challenge in the greeting.
+    timestamp: Option<String>,
 }
 
 /// What is expected next.
@@ -66,12 +70,24 @@ impl Front {
             user: User::Unsaid,
             errors: 0,
             auth_errors: 0,
+            challenges: Challenges::default(),
+            timestamp: None,
         }
     }
 
-    /// Writes the greeting. It holds no timestamp: there is no APOP.
+    /// Gives the session what its challenges are made of: a number that was never used before. To be
+    /// called before [`Front::greet`].
+    pub fn seed(&mut self, unique: u128) {
+        self.challenges = Challenges::new(unique);
+    }
+
+    /// Writes the greeting, with a timestamp where there is APOP (RFC 1939 section 7).
     pub fn greet(&mut self, out: &mut Vec<u8>) {
-        say(out, &["+OK ", &self.settings.hostname, " ready"]);
+        if self.settings.apop {
+            self.timestamp = Some(self.challenges.next(&self.settings.hostname));
+        }
+        let timestamp = self.timestamp.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
+        say(out, &["+OK ", &self.settings.hostname, " ready", &timestamp]);
     }
 
     /// Takes at most one line of `input`.
@@ -162,6 +178,7 @@ impl Front {
         match command {
             Command::User(name) => self.user(name, out),
             Command::Pass(password) => self.pass(password, out),
+            Command::Apop(argument) => self.apop(argument, out),
             Command::Auth(name, initial_response) => self.auth(name, initial_response, out),
             Command::Mechanisms => {
                 say(out, &["+OK"]);
@@ -219,6 +236,20 @@ impl Front {
         }
     }
 
+    fn apop(&mut self, argument: &[u8], out: &mut Vec<u8>) -> FrontAction {
+        let Some(timestamp) = self.timestamp.clone() else {
+            return self.error("Unknown command.", out);
+        };
+        if !self.may_log_in() {
+            return self.error(TLS_FIRST, out);
+        }
+        match digest::apop(argument, &timestamp) {
+            Ok(credential) => self.login(credential),
+            Err(SaslError::Base64 | SaslError::Malformed) => self.error("Malformed command.", out),
+            Err(_) => self.reject(out),
+        }
+    }
+
     fn auth(
         &mut self,
         name: &[u8],
@@ -228,6 +259,9 @@ impl Front {
         if !self.may_log_in() {
             return self.error(TLS_FIRST, out);
         }
+        if Mechanism::is_kerberos(name) {
+            return self.error("A Kerberos ticket is for one server and cannot be passed on: use a password or a token.", out);
+        }
         let offered = Mechanism::from_name(name).filter(|it| self.settings.mechanisms.contains(it));
         let Some(mechanism) = offered else {
             return self.error("Unknown mechanism.", out);
@@ -235,8 +269,9 @@ impl Front {
         let Ok(message) = initial_response.map(sasl::initial_response).transpose() else {
             return self.error(NOT_BASE64, out);
         };
+        let challenge = self.challenges.next(&self.settings.hostname);
         let (exchange, progress) =
-            Exchange::start(mechanism, message, self.settings.allow_authorisation);
+            Exchange::start(mechanism, message, self.settings.allow_authorisation, challenge);
         self.progress(exchange, progress, out)
     }
 
@@ -264,7 +299,7 @@ impl Front {
     ) -> FrontAction {
         match progress {
             Progress::Challenge(data) => {
-                say_challenge(data, out);
+                say_challenge(&data, out);
                 self.state = State::Exchange(exchange);
                 FrontAction::Read
             }

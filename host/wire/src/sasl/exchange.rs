@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use waypost_model::Secret;
 
-use super::{Mechanism, SaslError, name, password, plain, token};
+use super::{Mechanism, SaslError, digest, name, password, plain, token};
 use crate::login::Credential;
 
 /// The server's half of one authentication, up to the credential.
@@ -13,13 +15,15 @@ pub struct Exchange {
     allow_authorisation: bool,
     /// LOGIN: the name, once it was said.
     user: Option<String>,
+    /// CRAM-MD5: what the client is asked.
+    challenge: String,
 }
 
 /// What comes next in an [`Exchange`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Send this, base64 still to be applied; the client answers.
-    Challenge(&'static [u8]),
+    Challenge(Cow<'static, [u8]>),
     /// All is said.
     Login(Credential),
     /// No credential will come of this. [`SaslError::Base64`] does not occur.
@@ -27,17 +31,24 @@ pub enum Progress {
 }
 
 impl Exchange {
-    /// Begins an exchange. `allow_authorisation` lets PLAIN carry an authorisation identity.
+    /// Begins an exchange. `allow_authorisation` lets PLAIN carry an authorisation identity;
+    /// `challenge` is what CRAM-MD5 asks, and never the same twice.
     pub fn start(
         mechanism: Mechanism,
         initial_response: Option<Secret>,
         allow_authorisation: bool,
+        challenge: String,
     ) -> (Self, Progress) {
-        let mut exchange = Self { mechanism, allow_authorisation, user: None };
+        let mut exchange = Self { mechanism, allow_authorisation, user: None, challenge };
         let progress = match (initial_response, mechanism) {
+            // The server speaks first (RFC 4422 section 5, item 2a).
+            (Some(_), Mechanism::CramMd5) => Progress::Refused(SaslError::Malformed),
             (Some(message), _) => exchange.respond(message),
-            (None, Mechanism::Login) => Progress::Challenge(b"Username:"),
-            (None, _) => Progress::Challenge(b""),
+            (None, Mechanism::Login) => Progress::Challenge(b"Username:".into()),
+            (None, Mechanism::CramMd5) => {
+                Progress::Challenge(Cow::Owned(exchange.challenge.clone().into_bytes()))
+            }
+            (None, _) => Progress::Challenge(b"".into()),
         };
         (exchange, progress)
     }
@@ -51,12 +62,13 @@ impl Exchange {
     pub fn respond(&mut self, message: Secret) -> Progress {
         let credential = match self.mechanism {
             Mechanism::Plain => plain::decode(message.expose(), self.allow_authorisation),
+            Mechanism::CramMd5 => digest::cram_md5(message.expose(), &self.challenge),
             Mechanism::XOauth2 | Mechanism::OauthBearer => token::decode(self.mechanism, message),
             Mechanism::Login => match self.user.take() {
                 None => match name(message.expose()) {
                     Ok(user) => {
                         self.user = Some(user.to_owned());
-                        return Progress::Challenge(b"Password:");
+                        return Progress::Challenge(b"Password:".into());
                     }
                     Err(error) => Err(error),
                 },
@@ -88,31 +100,48 @@ mod tests {
             authorisation_id: None,
             password: Secret::from("secret"),
         };
-        let (mut exchange, first) = Exchange::start(Mechanism::Login, None, false);
-        assert_eq!(first, Progress::Challenge(b"Username:"));
-        assert_eq!(exchange.respond("ann".into()), Progress::Challenge(b"Password:"));
+        let (mut exchange, first) = Exchange::start(Mechanism::Login, None, false, String::new());
+        assert_eq!(first, Progress::Challenge(b"Username:".into()));
+        assert_eq!(exchange.respond("ann".into()), Progress::Challenge(b"Password:".into()));
         assert_eq!(exchange.respond("secret".into()), Progress::Login(logged_in()));
 
-        let (mut exchange, first) = Exchange::start(Mechanism::Login, Some("ann".into()), false);
-        assert_eq!(first, Progress::Challenge(b"Password:"));
+        let (mut exchange, first) =
+            Exchange::start(Mechanism::Login, Some("ann".into()), false, String::new());
+        assert_eq!(first, Progress::Challenge(b"Password:".into()));
         assert_eq!(exchange.respond("secret".into()), Progress::Login(logged_in()));
     }
 
     #[test]
     fn an_empty_name_or_password_ends_the_exchange() {
-        let (_, first) = Exchange::start(Mechanism::Login, Some(Secret::default()), false);
+        let (_, first) =
+            Exchange::start(Mechanism::Login, Some(Secret::default()), false, String::new());
         assert_eq!(first, Progress::Refused(SaslError::Name));
-        let (mut exchange, _) = Exchange::start(Mechanism::Login, Some("ann".into()), false);
+        let (mut exchange, _) =
+            Exchange::start(Mechanism::Login, Some("ann".into()), false, String::new());
         assert_eq!(exchange.respond(Secret::default()), Progress::Refused(SaslError::Password));
     }
 
     #[test]
     fn one_message_is_enough_for_the_others() {
         for mechanism in [Mechanism::Plain, Mechanism::XOauth2, Mechanism::OauthBearer] {
-            let (_, first) = Exchange::start(mechanism, None, false);
-            assert_eq!(first, Progress::Challenge(b""));
+            let (_, first) = Exchange::start(mechanism, None, false, String::new());
+            assert_eq!(first, Progress::Challenge(b"".into()));
         }
-        let (_, first) = Exchange::start(Mechanism::Plain, Some("\0ann\0secret".into()), false);
+        let (_, first) =
+            Exchange::start(Mechanism::Plain, Some("\0ann\0secret".into()), false, String::new());
         assert!(matches!(first, Progress::Login(_)));
+    }
+
+    #[test]
+    fn cram_md5_asks_first() {
+        let start = |initial| Exchange::start(Mechanism::CramMd5, initial, false, "<c>".into());
+        let (_, refused) = start(Some("ann 0".into()));
+        assert_eq!(refused, Progress::Refused(SaslError::Malformed));
+        let (mut exchange, first) = start(None);
+        assert_eq!(first, Progress::Challenge(b"<c>".into()));
+        let answer = exchange.respond("ann b913a602c7eda7a495b4e6e7334d3890".into());
+        let Progress::Login(credential) = answer else { panic!("{answer:?}") };
+        assert_eq!(credential.name(), "ann");
+        assert!(credential.password().is_none());
     }
 }

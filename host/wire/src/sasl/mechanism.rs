@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// A SASL mechanism that Waypost knows. Each shows the credential to whoever can read the
-/// connection, so all of them want TLS.
+/// A SASL mechanism that Waypost knows. All but one show the credential to whoever can read the
+/// connection, and that one lets guess it, so all of them want TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mechanism {
     /// RFC 4616.
@@ -12,11 +12,16 @@ pub enum Mechanism {
     XOauth2,
     /// An OAuth 2.0 access token, RFC 7628.
     OauthBearer,
+    /// RFC 2195: a digest of a challenge under the password, which the front must know to check it.
+    CramMd5,
 }
 
 impl Mechanism {
     /// Every mechanism, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer];
+    pub const ALL: [Self; 5] =
+        [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer, Self::CramMd5];
+    /// Those that are offered if nobody says otherwise.
+    pub const USUAL: [Self; 4] = [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer];
 
     /// The registered name, in upper case.
     pub const fn as_str(self) -> &'static str {
@@ -25,12 +30,20 @@ impl Mechanism {
             Self::Login => "LOGIN",
             Self::XOauth2 => "XOAUTH2",
             Self::OauthBearer => "OAUTHBEARER",
+            Self::CramMd5 => "CRAM-MD5",
         }
     }
 
     /// The mechanism of that name, in any case.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.as_str().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether `name`, in any case, is Kerberos by one of its mechanisms (RFC 4752, RFC 4178). A
+    /// ticket is for one server by its name and cannot be passed on, so a client that has the choice
+    /// is told to take another.
+    pub fn is_kerberos(name: &[u8]) -> bool {
+        [&b"GSSAPI"[..], b"GSS-SPNEGO"].iter().any(|it| it.eq_ignore_ascii_case(name))
     }
 
     /// Whether a token stands in place of the password, and the messages are relayed.

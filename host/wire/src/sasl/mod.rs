@@ -3,6 +3,7 @@
 //! A front runs an [`Exchange`]; a back end is sent what [`plain::encode`] and
 //! [`token::with_user`] make of a [`Credential`](crate::login::Credential).
 
+pub mod digest;
 mod exchange;
 mod line;
 mod mechanism;

@@ -127,6 +127,10 @@ impl Back {
                     return Err(BackFailure::MechanismNotOffered(Some(Mechanism::Plain)));
                 }
             }
+            // Its challenge was ours.
+            Credential::Digest { mechanism, .. } => {
+                return Err(BackFailure::MechanismNotOffered(*mechanism));
+            }
             Credential::Token { mechanism, user, initial_response } => {
                 if !self.offers(*mechanism) {
                     return Err(BackFailure::MechanismNotOffered(Some(*mechanism)));

@@ -7,6 +7,7 @@ use crate::line::{self, Taken};
 use crate::login::{
     Accepted, Advance, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings, Mechanism,
 };
+use crate::sasl::digest::Challenges;
 use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse};
 use crate::smtp::command::{self, Command};
 use crate::smtp::{EnhancedCode, Reply};
@@ -28,6 +29,7 @@ pub struct Front {
     hello: Hello,
     errors: u8,
     auth_errors: u8,
+    challenges: Challenges,
 }
 
 /// What is expected next.
@@ -75,7 +77,14 @@ impl Front {
             hello: Hello::Unsaid,
             errors: 0,
             auth_errors: 0,
+            challenges: Challenges::default(),
         }
+    }
+
+    /// Gives the session what its challenges are made of: a number that was never used before. To be
+    /// called before [`Front::greet`].
+    pub fn seed(&mut self, unique: u128) {
+        self.challenges = Challenges::new(unique);
     }
 
     /// Writes the greeting.
@@ -260,6 +269,9 @@ impl Front {
         if name.is_empty() {
             return self.error(text::AUTH_SYNTAX, out);
         }
+        if Mechanism::is_kerberos(name) {
+            return self.error(text::NO_KERBEROS, out);
+        }
         let offered = Mechanism::from_name(name).filter(|it| self.settings.mechanisms.contains(it));
         let Some(mechanism) = offered else {
             return self.error(text::NO_MECHANISM, out);
@@ -267,8 +279,9 @@ impl Front {
         let Ok(message) = initial_response.map(sasl::initial_response).transpose() else {
             return self.error(text::NOT_BASE64, out);
         };
+        let challenge = self.challenges.next(&self.settings.hostname);
         let (exchange, progress) =
-            Exchange::start(mechanism, message, self.settings.allow_authorisation);
+            Exchange::start(mechanism, message, self.settings.allow_authorisation, challenge);
         self.progress(exchange, progress, out)
     }
 
@@ -296,7 +309,7 @@ impl Front {
     ) -> FrontAction {
         match progress {
             Progress::Challenge(data) => {
-                say_challenge(data, out);
+                say_challenge(&data, out);
                 self.state = State::Exchange(exchange);
                 FrontAction::Read
             }

@@ -43,6 +43,11 @@ pub(super) const AUTH_SYNTAX: Reply =
     Reply::new(501, code(5, 5, 4), "Syntax: AUTH mechanism [initial-response]");
 pub(super) const NO_MECHANISM: Reply =
     Reply::new(504, code(5, 5, 4), "There is no such mechanism here.");
+pub(super) const NO_KERBEROS: Reply = Reply::new(
+    504,
+    code(5, 5, 4),
+    "A Kerberos ticket is for one server and cannot be passed on; please use a password or a token.",
+);
 pub(super) const NOT_BASE64: Reply = Reply::new(501, code(5, 5, 2), "This is not base64.");
 pub(super) const NOT_A_MESSAGE: Reply =
     Reply::new(501, code(5, 5, 2), "This is not a message of that mechanism.");

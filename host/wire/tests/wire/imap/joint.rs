@@ -137,6 +137,7 @@ fn essence(credential: &Credential) -> (String, Option<String>, Vec<u8>) {
     let secret = match credential {
         Credential::Password { password, .. } => password.expose().to_vec(),
         Credential::Token { initial_response, .. } => initial_response.expose().to_vec(),
+        Credential::Digest { digest, .. } => digest.to_vec(),
     };
     (credential.name().to_owned(), credential.authentication_id().map(str::to_owned), secret)
 }

@@ -189,6 +189,7 @@ fn shown(credential: &Credential) -> String {
         Credential::Token { mechanism, user, initial_response } => {
             format!("{mechanism} {user:?} {:?}", latin1(initial_response.expose()))
         }
+        Credential::Digest { user, challenge, .. } => format!("digest {user:?} {challenge}"),
     }
 }
 

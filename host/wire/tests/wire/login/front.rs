@@ -88,6 +88,7 @@ fn described(credential: &Credential) -> String {
     let secret = match credential {
         Credential::Password { password, .. } => password.expose(),
         Credential::Token { initial_response, .. } => initial_response.expose(),
+        Credential::Digest { challenge, .. } => challenge.as_bytes(),
     };
     format!(
         "[login {mechanism} {}{by}: {}]\r\n",

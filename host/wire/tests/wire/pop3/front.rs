@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use waypost_model::Encryption;
 use waypost_wire::login::{
-    Answer, Bye, CloseReason, FrontAction, FrontSettings, Mechanism, Rejection,
+    Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings, Mechanism, Rejection,
 };
 use waypost_wire::pop3::Front;
 
@@ -34,6 +34,21 @@ fn the_greeting_names_the_host_and_no_timestamp() {
     let mut out = Vec::new();
     Front::new(Arc::new(settings())).greet(&mut out);
     assert_eq!(out, b"+OK mail.example.test ready\r\n");
+}
+
+#[test]
+fn apop_where_it_is_switched_on() {
+    let (mut front, mut out) =
+        (Front::new(Arc::new(FrontSettings { apop: true, ..settings() })), Vec::new());
+    front.seed(1);
+    front.greet(&mut out);
+    let timestamp = "<00000000000000000000000000000001.0@mail.example.test>";
+    let greeting = format!("+OK mail.example.test ready {timestamp}\r\n");
+    assert_eq!(String::from_utf8_lossy(&out), greeting);
+    let said = b"APOP ann c4c9334bac560ecc979e58001b3e22fb\r\n";
+    let FrontAction::Login(credential) = front.advance(said, &mut out).action else { panic!() };
+    let Credential::Digest { mechanism: None, user, challenge, .. } = credential else { panic!() };
+    assert_eq!((user.as_str(), challenge.as_str()), ("ann", timestamp));
 }
 
 #[test]
