@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
-use waypost_config::{Config, Listener, LoginListener, Spoken, WebListener};
+use waypost_config::{Config, Listener, Spoken};
 use waypost_model::{
     Address, Context, Decision, Lookup, Protocol, Purpose, Search, Target, Verification,
 };
