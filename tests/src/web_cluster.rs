@@ -85,8 +85,8 @@ impl From<Output> for Fetched {
 impl Fetched {
     /// The status of the last answer.
     pub fn status(&self) -> u16 {
-        let lines = self.head.lines().filter(|line| line.starts_with("HTTP/"));
-        let status = lines.last().and_then(|line| line.split(' ').nth(1));
+        let mut lines = self.head.lines().filter(|line| line.starts_with("HTTP/"));
+        let status = lines.next_back().and_then(|line| line.split(' ').nth(1));
         status.and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{self:?}"))
     }
 
