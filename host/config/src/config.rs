@@ -34,6 +34,8 @@ pub struct Config {
     pub tls: tls::Tls,
     /// How logins are treated.
     pub login: waypost_login::Settings,
+    /// From what SCRAM's decoys are made, where the operator gives it.
+    pub scram_key: Option<waypost_model::Secret>,
     /// What failed logins cost.
     pub failures: waypost_verify::FailureSettings,
     /// How the front checks passwords.
@@ -232,6 +234,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         metrics: everything.metrics,
         tls,
         login: login.settings,
+        scram_key: login.scram_key,
         failures: login.failures,
         verification: verification?,
         smtp: everything.smtp.settings,

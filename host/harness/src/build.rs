@@ -1,5 +1,7 @@
 //! Making a component of a plugin's folder.
 
+mod scripted;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +11,8 @@ use thiserror::Error;
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::package::Package;
-use crate::toolchain::{Library, TARGET, Toolchain};
+use crate::template::Language;
+use crate::toolchain::{Library, TARGET, Toolchain, ToolchainError};
 
 /// The guest's stack, in octets. A decision starts from fresh memory, so what is not reserved need
 /// not be cleared: with Rust's default of a MiB, a decision costs twice as much.
@@ -50,6 +53,54 @@ pub enum BuildError {
     /// Cargo does not understand the package.
     #[error("cargo cannot read the plugin's package: {0}")]
     Metadata(String),
+    /// No language's project is in the folder.
+    #[error(
+        "{}: no plugin's sources are here, neither Cargo.toml nor package.json nor \
+         requirements.txt; `waypost plugin new` makes some", .0.display()
+    )]
+    NoProject(PathBuf),
+    /// There is no compiler for Rust.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The tool of another language is not there in the version that the project wants.
+    #[error("{tool} is {found}; run in {}: {advice}", .folder.display())]
+    Tool {
+        /// Which, with its version.
+        tool: String,
+        /// How it is instead.
+        found: String,
+        /// The project.
+        folder: PathBuf,
+        /// What to run there.
+        advice: &'static str,
+    },
+    /// The project leaves it open which version of the tool it wants.
+    #[error("{} does not pin {tool} to a version", .path.display())]
+    Unpinned {
+        /// The file that should.
+        path: PathBuf,
+        /// The tool.
+        tool: &'static str,
+    },
+    /// A file of the project cannot be understood.
+    #[error("{}: {reason}", .path.display())]
+    Project {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A tool does not start.
+    #[error("{tool} does not start: {error}")]
+    Start {
+        /// Which.
+        tool: &'static str,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The tool has said why.
+    #[error("{0} makes no component; its own words are above")]
+    Tooling(&'static str),
     /// The folder holds no plugin.
     #[error("{}: a plugin's package has a library with crate-type = [\"cdylib\", …]", .0.display())]
     NoComponent(PathBuf),
@@ -60,7 +111,10 @@ pub enum BuildError {
     #[error("the module cannot be made a component: {0}")]
     Encode(String),
     /// Nothing in it answers questions.
-    #[error("the component does not export `{MAPPING}…`: a plugin calls `waypost_sdk::export!`")]
+    #[error(
+        "the component does not export `{MAPPING}…`: a plugin in Rust calls \
+         `waypost_sdk::export!`"
+    )]
     Export,
     /// The component wants more than a policy gets.
     #[error("the component imports {0}: a policy gets `{INTERFACES}…` only, no system interface")]
@@ -74,7 +128,33 @@ pub(crate) struct Built {
     pub(crate) component: Vec<u8>,
 }
 
-/// Builds the plugin in `folder`, the one with its `Cargo.toml`, into a component.
+/// Builds the plugin in `folder` into a component, in whatever language it is written.
+///
+/// What the language's own tools say goes to standard error.
+///
+/// # Errors
+/// What is missing or wrong, for the author.
+pub fn build_project(folder: &Path) -> Result<Vec<u8>, BuildError> {
+    match language(folder)? {
+        Language::Rust => build(folder, &Toolchain::detect()?),
+        Language::Python => scripted::python(folder),
+        Language::JavaScript => scripted::javascript(folder),
+    }
+}
+
+/// The language of the sources in a folder.
+fn language(folder: &Path) -> Result<Language, BuildError> {
+    folder.read_dir().map_err(|error| BuildError::Read { path: folder.into(), error })?;
+    let all = [
+        ("Cargo.toml", Language::Rust),
+        (scripted::PACKAGE, Language::JavaScript),
+        (scripted::REQUIREMENTS, Language::Python),
+    ];
+    let found = all.into_iter().find(|(file, _)| folder.join(file).is_file());
+    found.map(|(_, language)| language).ok_or_else(|| BuildError::NoProject(folder.into()))
+}
+
+/// Builds the Rust plugin in `folder`, the one with its `Cargo.toml`, into a component.
 ///
 /// Cargo's progress and the compiler's words go to standard error. The same sources, lock file and
 /// toolchain give the same bytes, wherever the folder lies.
@@ -172,15 +252,20 @@ fn module_of(message: &str, manifest: &Path) -> Option<PathBuf> {
     (artifact.manifest_path == manifest).then(|| artifact.filenames.into_iter().find(is_module))?
 }
 
-/// Makes a component of a module that carries its interface, and refuses one that is no plugin or
-/// wants more than a policy gets.
+/// Makes a component of a module that carries its interface.
 fn encode(module: &[u8]) -> Result<Vec<u8>, BuildError> {
     let encoded = ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode());
     let component = encoded.map_err(|error| BuildError::Encode(format!("{error:#}")))?;
-    let decoded = wit_component::decode(&component);
+    check(&component)?;
+    Ok(component)
+}
+
+/// Refuses a component that is no plugin or wants more than a policy gets.
+fn check(component: &[u8]) -> Result<(), BuildError> {
+    let decoded = wit_component::decode(component);
     let (resolve, world) =
         match decoded.map_err(|error| BuildError::Encode(format!("{error:#}")))? {
             DecodedWasm::Component(resolve, world) => (resolve, world),
@@ -195,5 +280,5 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, BuildError> {
     if !exports.any(|name| name.starts_with(MAPPING)) {
         return Err(BuildError::Export);
     }
-    Ok(component)
+    Ok(())
 }

@@ -9,6 +9,7 @@
 //! waypost_harness::cases::check("cases.toml", "target/plugin.wasm");
 //! ```
 
+pub mod bench;
 mod compare;
 mod file;
 mod report;

@@ -2,7 +2,8 @@
 //! whether a shipped one is current.
 //!
 //! - [`toolchain`] finds a compiler that can build for WebAssembly, or says what to install.
-//! - [`build`] makes a component of a plugin's folder; two builds from two folders are equal.
+//! - [`template`] makes a new plugin's folder.
+//! - [`build`] makes a component of one; two builds from two folders are equal.
 //! - [`prebuilt`] keeps components beside a record of what they were made from, so that saying
 //!   whether one is older than its sources needs no toolchain.
 //! - [`inspect`] says what a component is without running it.
@@ -18,4 +19,5 @@ mod package;
 pub mod prebuilt;
 pub mod record;
 mod sources;
+pub mod template;
 pub mod toolchain;

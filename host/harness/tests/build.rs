@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use waypost_harness::build::{BuildError, build};
+use waypost_harness::build::{BuildError, build, build_project};
 use waypost_harness::prebuilt::{Comparison, Prebuilt};
+use waypost_harness::template::{Language, create};
 use waypost_harness::toolchain::Toolchain;
 
 /// The plugins whose components are in the repository.
@@ -58,6 +59,21 @@ fn the_shipped_components_are_what_their_sources_make() {
             }
         }
     }
+}
+
+/// Far from this repository, with nothing but what was written.
+#[test]
+#[ignore = "builds the standard library"]
+fn a_new_plugin_builds_as_it_stands_and_its_cases_pass() {
+    let folder = TempDir::new().unwrap();
+    let project = folder.path().join("mine");
+    create(&project, &"mine".parse().unwrap(), Language::Rust).unwrap();
+    let locked = std::fs::read_to_string(project.join("Cargo.lock")).unwrap();
+    let component = build_project(&project).unwrap();
+    std::fs::write(project.join("target/mine.wasm"), component).unwrap();
+    waypost_harness::cases::check(project.join("cases.toml"), project.join("target/mine.wasm"));
+    // The lock file was the one that Cargo would have made.
+    assert_eq!(std::fs::read_to_string(project.join("Cargo.lock")).unwrap(), locked);
 }
 
 /// A package that has no component in it.

@@ -25,7 +25,8 @@ fn copy_folder(from: &Path, to: &Path) {
     for entry in from.read_dir().unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
-        if entry.file_name() == "target" {
+        // What builds leave behind, and the examples, whose tools are large.
+        if ["target", "examples"].iter().any(|name| entry.file_name() == *name) {
             continue;
         } else if entry.path().is_dir() {
             copy_folder(&entry.path(), &to);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_model::{Context, Lookup, Secret, Target, Verification};
@@ -12,6 +14,7 @@ use waypost_session::{Conversation, Generation, Grant};
 use waypost_verify::{Attempt as Charged, TooMany, Unverified};
 use waypost_wire::Front;
 use waypost_wire::login::{Answer, Credential};
+use waypost_wire::sasl::scram;
 
 use crate::journal::without_secret;
 use crate::session::Session;
@@ -78,6 +81,7 @@ where
                     committed: false,
                 };
                 let verdict = self.try_until_settled(&mut attempt, began).await;
+                let verdict = self.pretend(&mut attempt, verdict).await;
                 settle(charged, &verdict, credential, attempt.verified.is_some());
                 verdict
             }
@@ -92,6 +96,28 @@ where
             sleep_until(began + jittered(self.driver.settings.auth_failure_delay)).await;
         }
         verdict
+    }
+
+    /// Goes on with SCRAM for a user who gets no further, as a server would that knows them: a
+    /// refusal at the first message would tell who does not exist.
+    async fn pretend(&self, attempt: &mut Attempt<'_, P::Targets>, verdict: Verdict) -> Verdict {
+        let Verdict::No(reason) = &verdict else { return verdict };
+        let Credential::Token { mechanism, initial_response, .. } = attempt.credential else {
+            return verdict;
+        };
+        if !mechanism.is_scram() || attempt.committed || reason.answer() != Answer::Rejected {
+            return verdict;
+        }
+        let salt = STANDARD.encode(self.driver.decoys.salt(attempt.lookup.address.as_str()));
+        let nonce = STANDARD_NO_PAD.encode(rand::random::<[u8; 18]>());
+        let Some(challenge) = scram::decoy(initial_response, &nonce, &salt) else {
+            return verdict;
+        };
+        attempt.client.dialogue.challenge(&challenge, &mut attempt.client.out);
+        match attempt.client.next().await {
+            Ok(_) => verdict,
+            Err(broken) => Verdict::ClientLeft(broken),
+        }
     }
 
     /// Charges the attempt to its user and to the client's network, and holds it back for as long as

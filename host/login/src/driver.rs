@@ -5,6 +5,7 @@ use waypost_net::session::SessionKind;
 use waypost_net::tls::Acceptor;
 use waypost_routing::{Decide, LoginNameRules};
 use waypost_session::Process;
+use waypost_verify::Decoys;
 use waypost_wire::Front;
 use waypost_wire::login::FrontSettings;
 
@@ -16,6 +17,8 @@ pub struct Driver<P: Decide> {
     pub process: Arc<Process<P>>,
     /// How logins are treated.
     pub settings: Settings,
+    /// What SCRAM asks users whom nobody knows.
+    pub decoys: Decoys,
     /// What this crate counts.
     pub metrics: Metrics,
 }

@@ -21,6 +21,9 @@ pub(crate) enum NoEntry {
         "its `enter` lets in whom the front has verified, and the policy leaves that to the back end"
     )]
     NotVerified,
+    /// SCRAM, where the route passes on another name than the client's.
+    #[error("SCRAM proves the name too, and the policy passes on another than the client's")]
+    AnotherName,
     /// The front has verified somebody in another's name.
     #[error("its `enter` has no way for somebody who logs in in another's name")]
     OnBehalf,
@@ -36,6 +39,13 @@ pub(crate) fn key<'a>(
     clear: Option<&Secret>,
 ) -> Result<Key<'a>, NoEntry> {
     match (entry, credential, clear) {
+        // The proofs are over the name as well.
+        (Entry::Client, Credential::Token { mechanism, user, .. }, _) if mechanism.is_scram() => {
+            return match identity {
+                Some(other) if other != user => Err(NoEntry::AnotherName),
+                _ => Ok(Key { credential: Cow::Borrowed(credential), identity: None }),
+            };
+        }
         // The client's own password, of which it has shown a digest.
         (Entry::Client, Credential::Digest { user, .. }, Some(password)) => {
             let credential = with_password(user, password);

@@ -7,6 +7,7 @@
 
 mod cache;
 mod challenge;
+mod decoys;
 mod failures;
 mod keyed;
 mod metrics;
@@ -14,6 +15,7 @@ mod settings;
 mod verifier;
 
 pub use challenge::Challenge;
+pub use decoys::Decoys;
 pub use failures::{Attempt, Failures, TooMany};
 pub use metrics::Metrics;
 pub use settings::{FailureSettings, Settings};

@@ -1,7 +1,9 @@
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use waypost_harness::template::PluginName;
 use waypost_model::Protocol;
 use waypost_spool::Id;
 
@@ -32,7 +34,7 @@ pub(crate) enum Command {
     /// Have the process that serves load its configuration anew: all of it, or nothing and the
     /// reason.
     Reload(ControlArgs),
-    /// Build, look at and test a plugin: what decides where users go.
+    /// Begin, build, look at and test a plugin: what decides where users go.
     #[command(subcommand, after_help = PLUGIN_CODES)]
     Plugin(PluginCommand),
 }
@@ -82,11 +84,14 @@ const PLUGIN_CODES: &str = "Exit codes:
   19  no instance of the plugin can be made within its limits
   20  the cases cannot be read
   21  this machine cannot run policies
-  22  no compiler for this plugin is installed
-  23  the plugin does not build";
+  22  what this plugin is built with is not installed
+  23  the plugin does not build
+  24  the folder of a new plugin is not empty";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Begin a plugin: a folder that builds as it stands, with the interface in it.
+    New(PluginNewArgs),
     /// Make a component of the plugin in a folder.
     Build(PluginBuildArgs),
     /// Say what stands against serving with a component.
@@ -95,11 +100,61 @@ pub(crate) enum PluginCommand {
     Inspect(PluginInspectArgs),
     /// Run cases against a component, in the engine that serves sessions.
     Test(PluginTestArgs),
+    /// Ask the questions of cases over and over, and print what a decision costs.
+    Bench(PluginBenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginNewArgs {
+    /// Its name: lower-case letters, digits and hyphens.
+    pub(crate) name: PluginName,
+    /// What it is written in.
+    #[arg(long = "lang", value_enum, default_value_t = PluginLanguage::Rust)]
+    pub(crate) language: PluginLanguage,
+    /// Its folder, new or empty, instead of one of its name here.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// The languages that there is a template for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PluginLanguage {
+    Rust,
+    Python,
+    Js,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginBenchArgs {
+    /// The file of cases, with the policy and what it is asked.
+    pub(crate) cases: PathBuf,
+    /// The component, instead of the one that the cases name.
+    #[arg(long, value_name = "COMPONENT")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// Ask only the cases with this in their name.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) filter: String,
+    /// Ask for this address, of the policy as the file has it, instead of what the cases ask.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+    /// How often each question is asked.
+    #[arg(long, value_name = "NUMBER", default_value = "1000")]
+    pub(crate) decisions: NonZeroU32,
+    /// For people or for programs.
+    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
+    pub(crate) format: BenchFormat,
+}
+
+/// How the costs are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BenchFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginBuildArgs {
-    /// The plugin's folder, with its Cargo.toml.
+    /// The plugin's folder, with its Cargo.toml, package.json or requirements.txt.
     #[arg(default_value = ".")]
     pub(crate) folder: PathBuf,
     /// Where the component goes, instead of target/NAME.wasm in the folder.

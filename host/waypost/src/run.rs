@@ -22,7 +22,7 @@ use waypost_net::tls::Certificates;
 use waypost_routing::LoadedPolicy;
 use waypost_session::{Generation, Process, SessionIds, Users};
 use waypost_smtp::Service;
-use waypost_verify::{Failures, Verifier};
+use waypost_verify::{Decoys, Failures, Verifier};
 
 use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
@@ -181,6 +181,7 @@ fn assemble(
     let driver = Driver {
         process: Arc::new(process),
         settings: config.login.clone(),
+        decoys: Decoys::new(config.scram_key.as_ref()),
         metrics: metrics.login.clone(),
     };
     Ok((Sockets { workers: bound.workers, metrics: endpoint }, Arc::new(driver)))

@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("authentication::names_full_of_metacharacters_reach_the_directory_escaped", metacharacters),
     ("authentication::challenges_are_answered_with_a_password_in_clear", challenges),
     ("authentication::cyrus_and_gnu_clients_log_in", other_clients),
+    ("authentication::scram_is_passed_through", scram),
     ("authentication::an_active_directory_and_its_accounts", active_directory),
     ("authentication::nothing_shows_or_keeps_a_password", nothing_keeps_a_password),
 ];
@@ -326,6 +327,44 @@ fn other_clients() {
     }
     let log = cluster.north.log();
     assert!(!log.contains("mismatch"), "{log}");
+}
+
+/// The back end checks the proofs, and the client those of the back end; nobody else could.
+fn scram() {
+    let plan = Plan {
+        login:
+            "auth-failure-delay = \"200ms\"\nmechanisms = [\"scram-sha-1\", \"scram-sha-256\"]\n"
+                .to_owned(),
+        ..Plan::default()
+    };
+    let cluster = Cluster::start(&plan);
+    let imap = cluster.doors.imap.to_string();
+    for mechanism in ["SCRAM-SHA-1", "SCRAM-SHA-256"] {
+        let gsasl = |user: &str, password: &str| {
+            let arguments = [
+                "--imap",
+                "--no-starttls",
+                "--no-cb",
+                "-m",
+                mechanism,
+                "-a",
+                user,
+                "-z",
+                "",
+                "-p",
+                password,
+                "127.0.0.1",
+                &imap,
+            ];
+            said_by("/usr/bin/gsasl", &arguments).1
+        };
+        let said = gsasl("user1@localdomain.test", "user1");
+        assert!(said.contains("OK [CAPABILITY"), "{mechanism}: {said}");
+        let said = gsasl("user1@localdomain.test", "wrong");
+        assert!(said.contains("AUTHENTICATIONFAILED"), "{mechanism}: {said}");
+        let said = gsasl("nobody@localdomain.test", "wrong");
+        assert!(said.contains("AUTHENTICATIONFAILED"), "{mechanism}: {said}");
+    }
 }
 
 /// What Active Directory's schema has of accounts, under OIDs that are its own.

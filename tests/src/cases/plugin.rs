@@ -12,6 +12,9 @@ pub(crate) const CASES: &[Case] = &[
     ("plugin::cases_are_run_and_reported", cases),
     ("plugin::each_kind_of_bad_input_has_its_exit_code", bad_input),
     ("plugin::a_component_is_described", inspect),
+    ("plugin::a_new_plugin_is_a_folder_that_says_what_it_needs", new),
+    ("plugin::what_a_decision_costs_is_printed", bench),
+    ("plugin::a_limit_that_is_in_the_way_is_told", limits),
 ];
 
 /// What `waypost plugin` said: its exit code, and both ends.
@@ -142,6 +145,94 @@ fn bad_input() {
         for part in parts {
             assert!(said.err.contains(part), "{arguments:?}: {part:?} is missing in\n{}", said.err);
         }
+    }
+}
+
+fn new() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (language, files) in [
+        ("rust", &["Cargo.toml", "Cargo.lock", "src/lib.rs", "vendor/waypost-sdk/LICENSE-MIT"][..]),
+        ("python", &["policy.py", "requirements.txt"]),
+        ("js", &["policy.js", "package.json", "package-lock.json"]),
+    ] {
+        let made = path(language);
+        let said = plugin(&["new", "mine", "--lang", language, "--folder", &made]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.out.contains("waypost plugin build"), "{}", said.out);
+        for file in files.iter().chain(&["README.md", "cases.toml", "wit/world.wit"]) {
+            assert!(Path::new(&made).join(file).is_file(), "{language}: {file}");
+        }
+    }
+    let pinned = "componentize-py==9.9.9\n";
+    fs::write(folder.path().join("python/requirements.txt"), pinned).unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    for (arguments, code, part) in [
+        (&["new", "mine", "--folder", &path("rust")][..], 24, "is not empty: choose another"),
+        (&["new", "Mine", "--folder", &path("a")], 2, "lower-case letters, digits and hyphens"),
+        (&["new", "match", "--folder", &path("a")], 2, "choose another name"),
+        (&["new", "serde", "--folder", &path("a")], 2, "choose another name"),
+        (&["new", "mine", "--lang", "cobol"], 2, "possible values: rust, python, js"),
+        (&["build", &path("empty")], 23, "no plugin's sources are here"),
+        (&["build", &path("js")], 22, "npm ci"),
+        (&["build", &path("python")], 22, "pip install -r requirements.txt"),
+    ] {
+        let said = plugin(arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains(part), "{arguments:?}: {}", said.err);
+    }
+    // What is missing is said in one line.
+    let said = plugin(&["build", &path("js")]);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+}
+
+fn bench() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cases.toml");
+    fs::write(&file, ROUTING).unwrap();
+    let file = file.to_str().unwrap();
+    let said = plugin(&["bench", file, "--decisions", "20", "--filter", "known"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for part in ["known: route to 10.0.0.1; 20 decisions", "p50 ", "p99 ", "searches 1 of 8"] {
+        assert!(said.out.contains(part), "{part} in\n{}", said.out);
+    }
+    let json =
+        ["bench", file, "--decisions", "5", "--format", "json", "--address", "c@example.test"];
+    let said = plugin(&json);
+    assert!(said.out.contains("\"outcome\": \"refuse, unknown-user\""), "{}", said.out);
+    assert!(said.out.contains("\"decisions\": 5"), "{}", said.out);
+    assert_eq!(plugin(&["bench", file, "--filter", "nothing"]).code, Some(1));
+    assert_eq!(plugin(&["bench", file, "--address", "nobody"]).code, Some(20));
+}
+
+fn limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = folder.path().join("users.map");
+    let lines = |count: usize| -> String {
+        (0..count).map(|user| format!("user{user}@example.test mail.example.test\n")).collect()
+    };
+    fs::write(&map, lines(20_000)).unwrap();
+    let file = format!("map={}", map.display());
+    let arguments = ["check", "builtin:local-map", "--file", &file];
+    let said = plugin(&arguments);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for part in
+        ["loads and accepts its settings", "contract  waypost:policy 0.1.0", "memory = \"64MiB\""]
+    {
+        assert!(said.out.contains(part), "{part} in\n{}", said.out);
+    }
+    let said = plugin(&[&arguments[..], &["--limit", "memory=2MiB"]].concat());
+    assert_eq!(said.code, Some(18), "{}", said.err);
+    assert!(said.err.contains("it loads within limits = { memory = \""), "{}", said.err);
+    for (wrong, code, part) in [
+        (&["--limit", "memory=2"][..], 2, "a size such as"),
+        (&["--limit", "memroy=2MiB"], 2, "unknown field `memroy`"),
+        (&["--file", "map"], 2, "expected KEY=VALUE"),
+        (&["--file", "map=/nonexistent"], 10, "/nonexistent cannot be read"),
+    ] {
+        let said = plugin(&[&arguments[..2], wrong].concat());
+        assert_eq!(said.code, Some(code), "{wrong:?}: {}", said.err);
+        assert!(said.err.contains(part), "{wrong:?}: {}", said.err);
     }
 }
 

@@ -209,7 +209,7 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
         "protocols = imap pop3 lmtp\nlisten = {address}\n{users}\
          base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = {path}/log\n\
          auth_verbose = yes\nauth_failure_delay = 0\ndisable_plaintext_auth = no\n\
-         auth_mechanisms = plain login\nauth_username_chars =\n\
+         auth_mechanisms = plain login scram-sha-1 scram-sha-256\nauth_username_chars =\n\
          login_trusted_networks = 127.0.0.0/8\nhaproxy_trusted_networks = 127.0.0.0/8\n\
          ssl = yes\nssl_cert = <{path}/chain.pem\nssl_key = <{path}/key.pem\n\
          mail_location = maildir:~/Maildir\nnamespace inbox {{\n  inbox = yes\n}}\n\

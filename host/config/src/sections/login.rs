@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use waypost_login::Settings;
+use waypost_model::Secret;
 use waypost_verify::FailureSettings;
 use waypost_wire::login::Mechanism;
 
 use crate::read::{Section, Setting, Table};
-use crate::value::Period;
+use crate::value::{Period, SecretValue};
 
 /// What `[login]` says, for the driver, for every front and for the names of users.
 pub(crate) struct Login {
@@ -13,6 +14,7 @@ pub(crate) struct Login {
     pub(crate) failures: FailureSettings,
     pub(crate) mechanisms: Vec<Mechanism>,
     pub(crate) apop: bool,
+    pub(crate) scram_key: Option<Secret>,
     pub(crate) max_auth_errors: u8,
     pub(crate) max_errors: u8,
     pub(crate) master_separator: Option<char>,
@@ -41,7 +43,15 @@ static MECHANISMS: Setting<Vec<Mechanism>> = Setting::with_default(
     "[\"plain\", \"login\", \"xoauth2\", \"oauthbearer\"]",
     "The SASL mechanisms to offer, beside the protocols' own logins. Token mechanisms need back \
      ends that speak them. cram-md5 needs policies with verification by password, and passwords that \
-     the directory stores in clear; so it is off.",
+     the directory stores in clear; scram-sha-1 and scram-sha-256 are passed through, need back ends \
+     that speak them without channel binding, and routes that keep the name: so they are off.",
+);
+static SCRAM_KEY: Setting<SecretValue> = Setting::optional(
+    "scram-key",
+    "{ file = \"scram.key\" }",
+    "it changes with each start",
+    "The key from which users whom nobody knows get their salts, so that SCRAM does not tell who \
+     exists. The same on all nodes.",
 );
 static APOP: Setting<bool> = Setting::with_default(
     "apop",
@@ -106,6 +116,7 @@ pub(crate) static LOGIN: Section = Section {
         &RETRY_FOR,
         &MECHANISMS,
         &APOP,
+        &SCRAM_KEY,
         &MAX_AUTH_ERRORS,
         &MAX_ERRORS,
         &FAILURES_WITHOUT_DELAY,
@@ -134,6 +145,7 @@ pub(crate) fn read(table: &Table<'_>) -> Login {
         },
         mechanisms: table.get(&MECHANISMS),
         apop: table.get(&APOP),
+        scram_key: table.find(&SCRAM_KEY).map(|key| key.0),
         max_auth_errors: table.get(&MAX_AUTH_ERRORS),
         max_errors: table.get(&MAX_ERRORS),
         master_separator: table.find(&MASTER_SEPARATOR),

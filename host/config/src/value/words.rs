@@ -58,4 +58,6 @@ choice! {
     "xoauth2" => Self::XOauth2,
     "oauthbearer" => Self::OauthBearer,
     "cram-md5" => Self::CramMd5,
+    "scram-sha-1" => Self::ScramSha1,
+    "scram-sha-256" => Self::ScramSha256,
 }

@@ -228,6 +228,14 @@ impl Differences {
     }
 }
 
+/// What came of a question, in short.
+pub(super) fn outcome_of(seen: &Observation) -> String {
+    match &seen.consultation.result {
+        Ok(answer) => describe(&answer.decision),
+        Err(trouble) => format!("{}: {trouble}", trouble.kind()),
+    }
+}
+
 /// What the case expects to come of the question, as key and value.
 fn outcome(expect: &Expect) -> (&'static str, String) {
     if let Some(kind) = expect.decision {

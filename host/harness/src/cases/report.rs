@@ -2,7 +2,7 @@
 
 mod json;
 mod junit;
-mod text;
+pub(super) mod text;
 
 use std::path::PathBuf;
 

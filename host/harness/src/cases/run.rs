@@ -9,7 +9,8 @@ use waypost_directory::{
 };
 use waypost_model::VerificationGrant;
 use waypost_policy::{
-    EngineSettings, GrantedDirectory, Host, LoadError, PolicySettings, TargetPatterns,
+    Cost, EngineSettings, GrantedDirectory, Host, LoadError, Observation, PolicySettings,
+    TargetPatterns,
 };
 
 use super::compare::{self, Difference};
@@ -28,6 +29,9 @@ pub enum RunError {
     /// There is no runtime.
     #[error("no runtime: {0}")]
     Runtime(std::io::Error),
+    /// A directory of the cases, or a grant.
+    #[error("{0}")]
+    Surroundings(String),
     /// The component itself cannot be loaded, whatever the settings.
     #[error("{plugin}: {error}")]
     Plugin {
@@ -45,17 +49,7 @@ impl Suite {
     /// # Errors
     /// When none can be run. A case that fails is no error: the report says so.
     pub fn run(&self, filter: &str) -> Result<Report, RunError> {
-        let settings = EngineSettings { concurrency: CONCURRENCY, ..EngineSettings::default() };
-        let host = Host::new(&settings, waypost_policy::Metrics::unregistered())?;
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let mut runner = Runner {
-            suite: self,
-            host,
-            runtime: runtime.map_err(RunError::Runtime)?,
-            metrics: Metrics::register(&mut Registry::default()),
-            loaded: None,
-            digest: None,
-        };
+        let mut runner = Runner::new(self)?;
         let chosen = self.cases.iter().filter(|case| case.name.contains(filter));
         let cases = chosen.map(|case| runner.case(case)).collect::<Result<Vec<_>, _>>()?;
         Ok(Report {
@@ -68,7 +62,7 @@ impl Suite {
     }
 }
 
-struct Runner<'a> {
+pub(super) struct Runner<'a> {
     suite: &'a Suite,
     host: Host,
     runtime: Runtime,
@@ -92,13 +86,64 @@ pub(super) enum NotLoaded {
     Surroundings(String),
 }
 
-impl Runner<'_> {
-    fn case(&mut self, case: &Case) -> Result<CaseReport, RunError> {
-        let known = self.loaded.take().filter(|(policy, _)| *policy == case.policy);
-        let (policy, loaded) = match known {
-            Some(known) => known,
-            None => (case.policy.clone(), self.load(&case.policy)),
+impl<'a> Runner<'a> {
+    pub(super) fn new(suite: &'a Suite) -> Result<Self, RunError> {
+        let settings = EngineSettings { concurrency: CONCURRENCY, ..EngineSettings::default() };
+        let host = Host::new(&settings, waypost_policy::Metrics::unregistered())?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        Ok(Self {
+            suite,
+            host,
+            runtime: runtime.map_err(RunError::Runtime)?,
+            metrics: Metrics::register(&mut Registry::default()),
+            loaded: None,
+            digest: None,
+        })
+    }
+
+    /// The policy of a case, that of the case before where it is equal.
+    fn loaded(&mut self, policy: &Policy) -> (Policy, Loaded) {
+        let known = self.loaded.take().filter(|(known, _)| known == policy);
+        known.unwrap_or_else(|| (policy.clone(), self.load(policy)))
+    }
+
+    /// Asks the question of a case so often, and answers what came of the last time and what each
+    /// cost. `None` for a case that asks nothing, and for one whose policy must not load.
+    pub(super) fn measure(
+        &mut self,
+        case: &Case,
+        times: u32,
+    ) -> Result<Option<(Observation, Vec<Cost>)>, RunError> {
+        let Some((lookup, context)) = &case.question else { return Ok(None) };
+        let (known, loaded) = self.loaded(&case.policy);
+        let policy = match &loaded.policy {
+            Ok(policy) => policy,
+            Err(_) if case.expect.not_loaded.is_some() || case.expect.problems.is_some() => {
+                return Ok(None);
+            }
+            Err(NotLoaded::Surroundings(reason)) => {
+                return Err(RunError::Surroundings(reason.clone()));
+            }
+            Err(NotLoaded::Plugin(_)) => {
+                let Err(NotLoaded::Plugin(error)) = loaded.policy else { return Ok(None) };
+                return Err(RunError::Plugin { plugin: self.suite.plugin.to_string(), error });
+            }
         };
+        let mut costs = Vec::new();
+        let mut last = None;
+        for _ in 0..times {
+            loaded.prepare(case);
+            policy.reset_breaker();
+            let seen = self.runtime.block_on(policy.observe(lookup, context));
+            costs.push(seen.cost);
+            last = Some(seen);
+        }
+        self.loaded = Some((known, loaded));
+        Ok(last.map(|last| (last, costs)))
+    }
+
+    fn case(&mut self, case: &Case) -> Result<CaseReport, RunError> {
+        let (policy, loaded) = self.loaded(&case.policy);
         let loaded = match loaded.policy {
             Err(NotLoaded::Plugin(error))
                 if is_component(&error) && case.expect.not_loaded.is_none() =>

@@ -29,7 +29,7 @@ use waypost_routing::{
     Decide, DomainTable, LoginNameRules, OnFault, PolicyIdentity, Router, Served,
 };
 use waypost_session::{Generation, Grant, Process, SessionIds, Users};
-use waypost_verify::{FailureSettings, Failures, Verifier};
+use waypost_verify::{Decoys, FailureSettings, Failures, Verifier};
 use waypost_wire::login::{FrontSettings, Mechanism};
 
 /// What the scripted policy answers now.
@@ -214,6 +214,7 @@ impl House {
         let driver = Arc::new(Driver {
             process: process.clone(),
             settings: plan.settings,
+            decoys: Decoys::default(),
             metrics: Metrics::default(),
         });
         let entrance = Arc::new(Entrance {

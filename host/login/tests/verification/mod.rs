@@ -335,3 +335,45 @@ async fn a_digest_for_a_hashed_password_is_a_wrong_password() {
     assert_eq!(table::cram_md5(&house, "user1", "secret").await, NO);
     assert_eq!(back_end.heard(), "");
 }
+
+/// Nobody learns who exists: a user whom nobody knows gets a salt too, and always the same.
+#[tokio::test]
+async fn scram_asks_an_unknown_user_too() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let house = House::start(Script::Unknown);
+    let ask = async |user: &str| {
+        let mut client = house.client().await;
+        let first = STANDARD.encode(format!("n,,n={user},r=abc"));
+        client.say(&format!("a AUTHENTICATE SCRAM-SHA-1 {first}\r\n")).await;
+        let line = client.line().await;
+        let message = STANDARD.decode(line.trim_end().strip_prefix("+ ").unwrap()).unwrap();
+        client.say(&format!("{}\r\n", STANDARD.encode("c=biws,r=abc,p=x"))).await;
+        assert_eq!(client.tagged("a").await, NO);
+        String::from_utf8(message).unwrap()
+    };
+    let salt = |message: &str| message.split(',').nth(1).unwrap().to_owned();
+    let (one, again, other) = (ask("ann").await, ask("ann").await, ask("bob").await);
+    assert!(one.starts_with("r=abc") && one.ends_with(",i=4096"), "{one}");
+    assert_eq!(salt(&one), salt(&again));
+    assert_ne!(salt(&one), salt(&other));
+    assert_ne!(one, again, "the nonce is another");
+}
+
+/// What ends at Waypost cannot be bound to.
+#[tokio::test]
+async fn scram_is_not_passed_to_a_back_end_that_binds_channels() {
+    const PLUS: &[Do] = &[
+        Do::Say(
+            "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=SCRAM-SHA-1 AUTH=SCRAM-SHA-1-PLUS] ready\r\n",
+        ),
+        Do::Sulk,
+    ];
+    let back_end = BackEnd::start(PLUS).await;
+    let house = House::start(Script::To(vec![back_end.address]));
+    let mut client = house.client().await;
+    client.say("a AUTHENTICATE SCRAM-SHA-1 biwsbj11c2VyMSxyPWFiYw==\r\n").await;
+    let reply = client.tagged("a").await;
+    assert!(reply.starts_with("a NO [UNAVAILABLE]"), "{reply}");
+    assert_eq!(back_end.heard(), "");
+}

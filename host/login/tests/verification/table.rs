@@ -12,7 +12,7 @@ use crate::support::{BackEnd, Do, House, Plan, Script};
 /// Takes every login.
 const OPEN: &[Do] = &[
     Do::Say(
-        "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER] ready\r\n",
+        "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER AUTH=SCRAM-SHA-256] ready\r\n",
     ),
     Do::Reply("W4 ", "OK [CAPABILITY IMAP4rev1 IDLE] in"),
     Do::Echo,
@@ -26,6 +26,7 @@ enum Mechanism {
     XOauth2,
     OauthBearer,
     CramMd5,
+    Scram,
 }
 
 /// What comes of it.
@@ -39,13 +40,14 @@ enum Outcome {
     Temporary,
 }
 
-const MECHANISMS: [Mechanism; 6] = [
+const MECHANISMS: [Mechanism; 7] = [
     Mechanism::Command,
     Mechanism::Plain,
     Mechanism::Login,
     Mechanism::XOauth2,
     Mechanism::OauthBearer,
     Mechanism::CramMd5,
+    Mechanism::Scram,
 ];
 const OWN: &str = "LOGIN \"user1\" \"secret\"";
 /// user1 NUL root NUL master
@@ -53,10 +55,11 @@ const MASTERS: &str = "AUTHENTICATE PLAIN dXNlcjEAcm9vdABtYXN0ZXI=";
 const SHARED: &str = "LOGIN \"user1\" \"shared\"";
 
 fn expected(mechanism: Mechanism, by: &Verification, entry: &Entry) -> Outcome {
-    use Mechanism::{Command, CramMd5, Login, OauthBearer, Plain, XOauth2};
+    use Mechanism::{Command, CramMd5, Login, OauthBearer, Plain, Scram, XOauth2};
     let own = match mechanism {
         XOauth2 => "AUTHENTICATE XOAUTH2",
         OauthBearer => "AUTHENTICATE OAUTHBEARER",
+        Scram => "AUTHENTICATE SCRAM-SHA-256",
         _ => OWN,
     };
     let entered = match entry {
@@ -70,7 +73,7 @@ fn expected(mechanism: Mechanism, by: &Verification, entry: &Entry) -> Outcome {
         (_, Verification::ByBackend) if *entry == Entry::Client => Outcome::In(entered),
         (_, Verification::ByBackend) => Outcome::Temporary,
         (Command | Plain | Login, _) => Outcome::In(entered),
-        (XOauth2 | OauthBearer, _) => Outcome::Refused,
+        (XOauth2 | OauthBearer | Scram, _) => Outcome::Refused,
     }
 }
 
@@ -100,6 +103,16 @@ async fn log_in(house: &House, mechanism: Mechanism) -> String {
         Mechanism::OauthBearer => {
             let message = base64("n,a=user1,\u{1}auth=Bearer token\u{1}\u{1}");
             client.say(&format!("a AUTHENTICATE OAUTHBEARER {message}\r\n")).await;
+        }
+        Mechanism::Scram => {
+            let message = base64("n,,n=user1,r=nonce");
+            client.say(&format!("a AUTHENTICATE SCRAM-SHA-256 {message}\r\n")).await;
+            let line = client.line().await;
+            if !line.starts_with("+ ") {
+                return line;
+            }
+            // Who gets no further is asked all the same.
+            client.say(&format!("{}\r\n", base64("c=biws,r=x,p=x"))).await;
         }
         Mechanism::CramMd5 => return cram_md5(house, "user1", "secret").await,
     }

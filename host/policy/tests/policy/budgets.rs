@@ -9,7 +9,7 @@ use crate::support::{Bench, ask, context, fault, login, plugin};
 
 #[tokio::test]
 async fn a_loop_ends_with_its_processor_time() {
-    for name in ["loop", "fill"] {
+    for name in ["loop", "fill", "loop-in-host-call"] {
         let policy = Bench::new().load(&plugin(name, &[]));
         let started = Instant::now();
         assert_eq!(fault(&ask(&policy).await), &Fault::Cpu, "{name}");

@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use waypost_harness::build::build;
+use waypost_harness::build::build_project;
 use waypost_harness::inspect::Inspection;
-use waypost_harness::toolchain::Toolchain;
 
 use super::problem::{Code, Problem};
 use crate::cli::PluginBuildArgs;
 
 /// Builds the plugin and says where the component is.
 pub(super) fn run(arguments: &PluginBuildArgs) -> Result<(), Problem> {
-    let component = build(&arguments.folder, &Toolchain::detect()?)?;
+    let component = build_project(&arguments.folder)?;
     let path = match &arguments.output {
         Some(path) => path.clone(),
         None => usual_output(arguments)?,

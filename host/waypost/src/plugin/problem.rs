@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use waypost_harness::build::BuildError;
 use waypost_harness::cases::{CasesError, RunError};
 use waypost_harness::inspect::InspectError;
-use waypost_harness::toolchain::ToolchainError;
+use waypost_harness::template::TemplateError;
 use waypost_policy::LoadError;
 
 /// What is wrong, where, and what to do about it.
@@ -34,6 +34,7 @@ pub(super) enum Code {
     Host = 21,
     Toolchain = 22,
     Build = 23,
+    Occupied = 24,
 }
 
 impl From<Code> for ExitCode {
@@ -125,14 +126,20 @@ impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         match &error {
             RunError::Plugin { plugin, error } => Self::load(plugin, error),
+            RunError::Surroundings(_) => Self::new(Code::Cases, error),
             RunError::Host(_) | RunError::Runtime(_) => Self::new(Code::Host, error),
         }
     }
 }
 
-impl From<ToolchainError> for Problem {
-    fn from(error: ToolchainError) -> Self {
-        Self::new(Code::Toolchain, error)
+impl From<TemplateError> for Problem {
+    fn from(error: TemplateError) -> Self {
+        let code = match &error {
+            TemplateError::NotEmpty(_) => Code::Occupied,
+            TemplateError::Taken(_) => Code::CommandLine,
+            TemplateError::Write { .. } | TemplateError::Broken(_) => Code::Unreadable,
+        };
+        Self::new(code, error)
     }
 }
 
@@ -141,10 +148,17 @@ impl From<BuildError> for Problem {
         let code = match &error {
             BuildError::Read { .. } => Code::Unreadable,
             BuildError::Export | BuildError::Import(_) => Code::Interface,
-            BuildError::Cargo(_) => Code::Toolchain,
+            BuildError::Cargo(_)
+            | BuildError::Toolchain(_)
+            | BuildError::Tool { .. }
+            | BuildError::Start { .. } => Code::Toolchain,
             BuildError::Metadata(_)
+            | BuildError::NoProject(_)
             | BuildError::NoComponent(_)
+            | BuildError::Unpinned { .. }
+            | BuildError::Project { .. }
             | BuildError::Compile
+            | BuildError::Tooling(_)
             | BuildError::Encode(_) => Code::Build,
         };
         Self::new(code, error)

@@ -283,6 +283,9 @@ impl Command {
         if !offered.offers(mechanism) {
             return Err(BackFailure::MechanismNotOffered(Some(mechanism)));
         }
+        if mechanism.is_scram() && offered.binds_channels() {
+            return Err(BackFailure::ChannelBinding);
+        }
         let encoded_len = sasl::encoded_len(message.len());
         for part in [LOGIN, " AUTHENTICATE ", mechanism.as_str()] {
             self.push(part.as_bytes());

@@ -14,6 +14,9 @@ pub(super) struct Capabilities {
     plain: bool,
     xoauth2: bool,
     oauthbearer: bool,
+    scram_sha1: bool,
+    scram_sha256: bool,
+    scram_plus: bool,
 }
 
 impl Capabilities {
@@ -33,6 +36,9 @@ impl Capabilities {
             offered.plain |= is(b"AUTH=PLAIN");
             offered.xoauth2 |= is(b"AUTH=XOAUTH2");
             offered.oauthbearer |= is(b"AUTH=OAUTHBEARER");
+            offered.scram_sha1 |= is(b"AUTH=SCRAM-SHA-1");
+            offered.scram_sha256 |= is(b"AUTH=SCRAM-SHA-256");
+            offered.scram_plus |= is(b"AUTH=SCRAM-SHA-1-PLUS") || is(b"AUTH=SCRAM-SHA-256-PLUS");
         }
         offered
     }
@@ -44,7 +50,14 @@ impl Capabilities {
             Mechanism::Login | Mechanism::CramMd5 => false,
             Mechanism::XOauth2 => self.xoauth2,
             Mechanism::OauthBearer => self.oauthbearer,
+            Mechanism::ScramSha1 => self.scram_sha1,
+            Mechanism::ScramSha256 => self.scram_sha256,
         }
+    }
+
+    /// Whether SCRAM is offered with channel binding.
+    pub(super) fn binds_channels(self) -> bool {
+        self.scram_plus
     }
 }
 

@@ -134,6 +134,10 @@ pub enum BackFailure {
     /// the protocol's own login.
     #[error("the back end does not offer {}, and no other way fits", .0.map_or("its own login", Mechanism::as_str))]
     MechanismNotOffered(Option<Mechanism>),
+    /// It offers SCRAM with channel binding (RFC 5802 section 6): the channel ends at Waypost, and a
+    /// client that could bind would rightly take that for an attack.
+    #[error("the back end offers SCRAM with channel binding, which cannot be passed through")]
+    ChannelBinding,
     /// The name to log in with cannot be said in this protocol.
     #[error("the name to log in with holds what this protocol cannot carry")]
     Name,
@@ -165,6 +169,7 @@ impl BackFailure {
             Self::StarttlsRefused(_) => "starttls-refused",
             Self::PlaintextAfterStarttls => "plaintext-after-starttls",
             Self::MechanismNotOffered(_) => "mechanism-not-offered",
+            Self::ChannelBinding => "channel-binding",
             Self::Name => "name",
             Self::Temporary(_) => "temporary",
             Self::PrivacyRequired(_) => "privacy-required",

@@ -222,7 +222,7 @@ impl Back {
                 }
             }
             (State::Message { mechanism, cancelled: false }, Reply::Challenge(data))
-                if mechanism.is_token() =>
+                if mechanism.is_relayed() =>
             {
                 self.challenged(mechanism, data)
             }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use waypost_model::Secret;
 
-use super::{Mechanism, SaslError, digest, name, password, plain, token};
+use super::{Mechanism, SaslError, digest, name, password, plain, scram, token};
 use crate::login::Credential;
 
 /// The server's half of one authentication, up to the credential.
@@ -62,6 +62,7 @@ impl Exchange {
     pub fn respond(&mut self, message: Secret) -> Progress {
         let credential = match self.mechanism {
             Mechanism::Plain => plain::decode(message.expose(), self.allow_authorisation),
+            Mechanism::ScramSha1 | Mechanism::ScramSha256 => scram::decode(self.mechanism, message),
             Mechanism::CramMd5 => digest::cram_md5(message.expose(), &self.challenge),
             Mechanism::XOauth2 | Mechanism::OauthBearer => token::decode(self.mechanism, message),
             Mechanism::Login => match self.user.take() {

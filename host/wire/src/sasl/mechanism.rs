@@ -14,12 +14,23 @@ pub enum Mechanism {
     OauthBearer,
     /// RFC 2195: a digest of a challenge under the password, which the front must know to check it.
     CramMd5,
+    /// RFC 5802: proofs of the password on both sides, which the back end checks and gives.
+    ScramSha1,
+    /// The same with SHA-256, RFC 7677.
+    ScramSha256,
 }
 
 impl Mechanism {
     /// Every mechanism, in the order in which they are offered.
-    pub const ALL: [Self; 5] =
-        [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer, Self::CramMd5];
+    pub const ALL: [Self; 7] = [
+        Self::Plain,
+        Self::Login,
+        Self::XOauth2,
+        Self::OauthBearer,
+        Self::CramMd5,
+        Self::ScramSha1,
+        Self::ScramSha256,
+    ];
     /// Those that are offered if nobody says otherwise.
     pub const USUAL: [Self; 4] = [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer];
 
@@ -31,6 +42,8 @@ impl Mechanism {
             Self::XOauth2 => "XOAUTH2",
             Self::OauthBearer => "OAUTHBEARER",
             Self::CramMd5 => "CRAM-MD5",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::ScramSha256 => "SCRAM-SHA-256",
         }
     }
 
@@ -46,9 +59,15 @@ impl Mechanism {
         [&b"GSSAPI"[..], b"GSS-SPNEGO"].iter().any(|it| it.eq_ignore_ascii_case(name))
     }
 
-    /// Whether a token stands in place of the password, and the messages are relayed.
-    pub const fn is_token(self) -> bool {
-        matches!(self, Self::XOauth2 | Self::OauthBearer)
+    /// Whether the messages are relayed between client and back end: a token stands in place of the
+    /// password, or nothing shows it.
+    pub const fn is_relayed(self) -> bool {
+        matches!(self, Self::XOauth2 | Self::OauthBearer) || self.is_scram()
+    }
+
+    /// Whether it is SCRAM.
+    pub const fn is_scram(self) -> bool {
+        matches!(self, Self::ScramSha1 | Self::ScramSha256)
     }
 }
 

@@ -8,6 +8,7 @@ mod exchange;
 mod line;
 mod mechanism;
 pub mod plain;
+pub mod scram;
 pub mod token;
 
 use thiserror::Error;

@@ -48,7 +48,7 @@ fn split(mechanism: Mechanism, message: &[u8]) -> Option<(&[u8], &[u8], &[u8])> 
         // The flag says whether the client could bind the channel; `p=` would bind it to the
         // wrong leg, and a proxy in between is what it exists to find.
         Mechanism::OauthBearer => (&[b"n,a=", b"y,a="], b','),
-        Mechanism::Plain | Mechanism::Login | Mechanism::CramMd5 => return None,
+        _ => return None,
     };
     let prefix = prefixes.iter().find(|prefix| message.starts_with(prefix))?;
     let (before, rest) = message.split_at_checked(prefix.len())?;
@@ -59,7 +59,7 @@ fn split(mechanism: Mechanism, message: &[u8]) -> Option<(&[u8], &[u8], &[u8])> 
 }
 
 /// RFC 5801 section 4: `=2C` and `=3D` are the only escapes, and `=` occurs nowhere else.
-fn unescape(written: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn unescape(written: &[u8]) -> Option<Vec<u8>> {
     let mut parts = written.split(|&octet| octet == b'=');
     let mut name = parts.next()?.to_vec();
     for part in parts {

@@ -64,7 +64,7 @@ fn write_lines(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Resu
     Ok(())
 }
 
-fn time(time: Duration) -> String {
+pub(in crate::cases) fn time(time: Duration) -> String {
     if time < Duration::from_millis(1) {
         return format!("{} µs", time.as_micros());
     }
@@ -74,7 +74,7 @@ fn time(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-fn size(octets: usize) -> String {
+pub(in crate::cases) fn size(octets: usize) -> String {
     match octets {
         0..1024 => format!("{octets} B"),
         1024..1_048_576 => format!("{} KiB", octets.div_ceil(1024)),

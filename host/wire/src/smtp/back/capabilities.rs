@@ -27,6 +27,8 @@ pub struct Capabilities {
     pub starttls: bool,
     /// RFC 4954: the mechanisms that Waypost knows.
     pub mechanisms: Vec<Mechanism>,
+    /// RFC 5802: SCRAM with channel binding, which is not among them.
+    pub binds_channels: bool,
     pub(in crate::smtp) xclient: XclientAttributes,
     /// The lines as they came.
     lines: Vec<String>,
@@ -79,6 +81,8 @@ impl Capabilities {
     }
 
     fn add_mechanism(&mut self, word: &str) {
+        let upper = word.to_ascii_uppercase();
+        self.binds_channels |= upper.starts_with("SCRAM-") && upper.ends_with("-PLUS");
         if let Some(mechanism) = Mechanism::from_name(word.as_bytes())
             && !self.mechanisms.contains(&mechanism)
         {

@@ -135,6 +135,9 @@ impl Back {
                 if !self.offers(*mechanism) {
                     return Err(BackFailure::MechanismNotOffered(Some(*mechanism)));
                 }
+                if mechanism.is_scram() && self.capabilities().binds_channels {
+                    return Err(BackFailure::ChannelBinding);
+                }
                 let message = match identity.filter(|identity| identity != user) {
                     Some(name) => token::with_user(*mechanism, initial_response, name)
                         .ok_or(BackFailure::Name)?,
@@ -230,7 +233,7 @@ impl Back {
                 };
                 BackAction::Read
             }
-            State::Message { mechanism, cancelled: false } if mechanism.is_token() => {
+            State::Message { mechanism, cancelled: false } if mechanism.is_relayed() => {
                 let Ok(challenge) = sasl::decode(data) else {
                     return self.fail(BackFailure::Protocol("a challenge in base64"));
                 };

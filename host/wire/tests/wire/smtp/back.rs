@@ -455,7 +455,7 @@ fn capabilities_are_read() {
     assert!(offered.starttls && offered.chunking);
     assert!(!offered.eight_bit_mime && !offered.smtputf8);
     let mechanisms: Vec<&str> = offered.mechanisms.iter().map(|it| it.as_str()).collect();
-    assert_eq!(mechanisms, ["PLAIN", "XOAUTH2", "LOGIN"]);
+    assert_eq!(mechanisms, ["PLAIN", "SCRAM-SHA-1", "XOAUTH2", "LOGIN"]);
 
     let covers = |extension: &str| offered.cover(extension);
     assert!(covers("dsn") && covers("SIZE") && covers("SIZE 52428800") && covers("AUTH PLAIN"));
