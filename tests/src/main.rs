@@ -13,6 +13,7 @@ mod plugins;
 mod senders;
 mod servers;
 mod talk;
+mod webmail_cluster;
 
 use libtest_mimic::{Arguments, Trial};
 

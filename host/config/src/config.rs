@@ -2,6 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use toml::de::DeTable;
@@ -15,7 +16,7 @@ use crate::problem::{Problem, Problems};
 use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
 use crate::sections::{
     self, backend, cache, code_cache, directory, domain, listener, login, net, policy, server,
-    smtp, spool, tls, verification,
+    smtp, spool, tls, verification, webmail,
 };
 use crate::source::{Place, Source};
 use crate::surroundings::Surroundings;
@@ -43,6 +44,8 @@ pub struct Config {
     pub smtp: Option<waypost_smtp::Settings>,
     /// Where messages are kept; there where inbound mail may need it.
     pub spool: Option<spool::Spool>,
+    /// How webmail is served.
+    pub webmail: waypost_webmail::Settings,
     /// Where policies look things up.
     pub directories: Vec<directory::Directory>,
     /// Who decides; at least one.
@@ -188,6 +191,11 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let hostname = server.as_ref().map_or_else(|| "localhost".into(), |s| s.hostname.clone());
     let smtp = table.table(&sections::SMTP, &smtp::SMTP, |table| smtp::read(table, &hostname));
     let spool = table.table(&sections::SPOOL, &spool::SPOOL, spool::read);
+    let auth_failure_delay =
+        login.as_ref().map_or(Duration::ZERO, |login| login.settings.auth_failure_delay);
+    let webmail = table.table(&sections::WEBMAIL, &webmail::WEBMAIL, |table| {
+        webmail::read(table, &hostname, auth_failure_delay)
+    });
     let cache = table.table(&sections::CACHE, &cache::CACHE, cache::read);
     let code_cache = table.table(&sections::CODE_CACHE, &code_cache::CODE_CACHE, code_cache::read);
     let resolver = table.table(&sections::RESOLVER, &net::RESOLVER, net::read_resolver);
@@ -230,6 +238,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         failures: login.failures,
         verification: verification?,
         smtp: everything.smtp.settings,
+        webmail: webmail?,
         spool: everything.spool,
         listeners: everything.listeners.into_iter().map(|read| read.listener).collect(),
         directories: everything.directories.into_iter().map(|read| read.directory).collect(),

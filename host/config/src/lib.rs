@@ -31,7 +31,7 @@ pub use reference::reference;
 pub use sections::backend::Backend;
 pub use sections::directory::Directory;
 pub use sections::domain::Domain;
-pub use sections::listener::{Listener, LoginListener, Spoken};
+pub use sections::listener::{Listener, LoginListener, Spoken, WebListener};
 pub use sections::policy::Policy;
 pub use sections::server::{Log, LogAddresses, LogFormat, LogLevel, Server};
 pub use sections::spool::Spool;

@@ -1,8 +1,9 @@
 //! Two small back ends in one process: what `waypost demo` puts behind the real proxy.
 //!
 //! They hold a handful of mailboxes in memory, speak as much IMAP and POP3 as mail clients need to
-//! list and read them, and as much SMTP as it takes to bring mail in and out. They are real servers on real sockets, but not meant for anything else:
-//! no TLS, one mailbox per user, nothing survives the process.
+//! list and read them, as much SMTP as it takes to bring mail in and out, and show a mailbox on a
+//! page. They are real servers on real sockets, but not meant for anything else: no TLS, one mailbox
+//! per user, nothing survives the process.
 
 mod imap;
 mod lines;
@@ -10,6 +11,7 @@ mod mailbox;
 mod message;
 mod pop3;
 mod smtp;
+pub mod web;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +36,8 @@ pub struct Addresses {
     pub smtp: SocketAddr,
     /// Where it takes mail of its users.
     pub submission: SocketAddr,
+    /// Where it shows mailboxes to browsers.
+    pub web: SocketAddr,
 }
 
 /// A back end that is running. It stops when this is dropped; sessions in progress end with the
@@ -41,7 +45,7 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct BackEnd {
     addresses: Addresses,
-    accepting: [JoinHandle<()>; 4],
+    accepting: [JoinHandle<()>; 5],
 }
 
 impl BackEnd {
@@ -59,17 +63,20 @@ impl BackEnd {
         let pop3 = TcpListener::bind(wanted.pop3).await?;
         let smtp = TcpListener::bind(wanted.smtp).await?;
         let submission = TcpListener::bind(wanted.submission).await?;
+        let web = TcpListener::bind(wanted.web).await?;
         let addresses = Addresses {
             imap: imap.local_addr()?,
             pop3: pop3.local_addr()?,
             smtp: smtp.local_addr()?,
             submission: submission.local_addr()?,
+            web: web.local_addr()?,
         };
         let accepting = [
             (imap, Port::Imap),
             (pop3, Port::Pop3),
             (smtp, Port::Smtp(Role::Incoming)),
             (submission, Port::Smtp(Role::Submission { front })),
+            (web, Port::Web),
         ]
         .map(|(listener, port)| tokio::spawn(accept(listener, port, store.clone())));
         Ok(Self { addresses, accepting })
@@ -87,6 +94,7 @@ enum Port {
     Imap,
     Pop3,
     Smtp(Role),
+    Web,
 }
 
 async fn accept(listener: TcpListener, port: Port, store: Arc<MailboxStore>) {
@@ -101,6 +109,10 @@ async fn serve(stream: TcpStream, port: Port, store: Arc<MailboxStore>) {
         Port::Imap => imap::serve(stream, &store).await,
         Port::Pop3 => pop3::serve(stream, &store).await,
         Port::Smtp(role) => smtp::serve(stream, &store, role).await,
+        Port::Web => {
+            web::serve(stream, &store).await;
+            Ok(())
+        }
     };
 }
 

@@ -61,15 +61,31 @@ impl User {
     pub(crate) fn mailbox(&self) -> &Mutex<Mailbox> {
         &self.mailbox
     }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// The mailboxes of one back end.
 #[derive(Debug, Default)]
 pub struct MailboxStore {
+    name: String,
     users: HashMap<String, Arc<User>>,
+    /// Of browsers that have logged in, by their token.
+    sessions: Mutex<HashMap<String, Arc<User>>>,
 }
 
 impl MailboxStore {
+    /// No mailboxes yet; `name` is what the back end calls itself.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Adds a user whose mailbox holds `messages`. The name is a whole address.
     pub fn add<'a>(
         &mut self,
@@ -96,5 +112,20 @@ impl MailboxStore {
     pub(crate) fn log_in(&self, name: &str, password: &str) -> Option<Arc<User>> {
         let user = self.users.get(&name.to_ascii_lowercase())?;
         (user.password == password && !user.name.is_empty()).then(|| user.clone())
+    }
+
+    /// Begins a session of a browser; its token.
+    pub(crate) fn begin_session(&self, user: Arc<User>) -> String {
+        let token = format!("{:032x}", rand::random::<u128>());
+        self.sessions.lock().insert(token.clone(), user);
+        token
+    }
+
+    pub(crate) fn session(&self, token: &str) -> Option<Arc<User>> {
+        self.sessions.lock().get(token).cloned()
+    }
+
+    pub(crate) fn end_session(&self, token: &str) {
+        self.sessions.lock().remove(token);
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) smtp: waypost_smtp::Metrics,
     pub(crate) verify: waypost_verify::Metrics,
     pub(crate) spool: waypost_spool::Metrics,
+    pub(crate) webmail: waypost_webmail::Metrics,
 }
 
 impl Metrics {
@@ -39,6 +40,7 @@ impl Metrics {
             smtp: waypost_smtp::Metrics::register(registry),
             verify: waypost_verify::Metrics::register(registry),
             spool: waypost_spool::Metrics::register(registry),
+            webmail: waypost_webmail::Metrics::register(registry),
         }
     }
 }

@@ -147,7 +147,7 @@ async fn check_back_ends(
 fn front(listener: &Listener) -> Option<&FrontSettings> {
     match &listener.spoken {
         Spoken::Login(login) => Some(&login.front),
-        Spoken::Mail(_) => None,
+        Spoken::Mail(_) | Spoken::Web(_) => None,
     }
 }
 
@@ -163,6 +163,12 @@ async fn check_back_end(
         let probed = waypost_smtp::probe(connector, backends, host, protocol, smtp).await;
         return match probed {
             Ok(address) => Ok(format!("{address} is ready for mail")),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    if protocol == Protocol::Webmail {
+        return match waypost_webmail::probe(connector, backends, host).await {
+            Ok((address, status)) => Ok(format!("{address} answers with {status}")),
             Err(error) => Err(error.to_string()),
         };
     }

@@ -285,8 +285,9 @@ pub(crate) enum SpoolCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where IMAP, POP3, SMTP and submission listen, instead of 1143, 1110, 2525 and 1587.
-    #[arg(long, num_args = 4, value_names = ["IMAP", "POP3", "SMTP", "SUBMISSION"])]
+    /// Where IMAP, POP3, SMTP, submission and webmail listen, instead of 1143, 1110, 2525, 1587 and
+    /// 8080.
+    #[arg(long, num_args = 5, value_names = ["IMAP", "POP3", "SMTP", "SUBMISSION", "WEBMAIL"])]
     pub(crate) ports: Option<Vec<u16>>,
 }
 
@@ -326,6 +327,7 @@ pub(crate) enum FrontProtocol {
     Submission,
     Smtp,
     Lmtp,
+    Webmail,
 }
 
 impl From<FrontProtocol> for Protocol {
@@ -336,6 +338,7 @@ impl From<FrontProtocol> for Protocol {
             FrontProtocol::Submission => Self::Submission,
             FrontProtocol::Smtp => Self::Smtp,
             FrontProtocol::Lmtp => Self::Lmtp,
+            FrontProtocol::Webmail => Self::Webmail,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
+use waypost_demo::web::{LOG_IN, LOG_OUT, PASSWORD, USER};
 use waypost_demo::{Addresses, BackEnd};
 
 use self::cluster::{DOMAIN, MEMBERS};
@@ -23,18 +24,17 @@ struct Ports {
     pop3: u16,
     smtp: u16,
     submission: u16,
+    web: u16,
 }
 
 impl Ports {
-    const USUAL: Self = Self { imap: 1143, pop3: 1110, smtp: 2525, submission: 1587 };
+    const USUAL: Self = Self { imap: 1143, pop3: 1110, smtp: 2525, submission: 1587, web: 8080 };
 }
 
 /// Runs the demo until somebody ends it.
 pub(crate) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     let ports = match arguments.ports.as_deref() {
-        Some([imap, pop3, smtp, submission]) => {
-            Ports { imap: *imap, pop3: *pop3, smtp: *smtp, submission: *submission }
-        }
+        Some(&[imap, pop3, smtp, submission, web]) => Ports { imap, pop3, smtp, submission, web },
         _ => Ports::USUAL,
     };
     let folder = TempDir::with_prefix("waypost-demo-")?;
@@ -68,12 +68,13 @@ impl BackEnds {
                 pop3: at(ports.pop3),
                 smtp: at(ports.smtp),
                 submission: at(ports.submission),
+                web: at(ports.web),
             };
             let started = BackEnd::start(wanted, Arc::new(member.mailboxes()), front);
             let context = || {
-                let Ports { imap, pop3, smtp, submission } = ports;
-                let name = member.name;
-                format!("{name} cannot listen on {address}, {imap}, {pop3}, {smtp}, {submission}")
+                let Ports { imap, pop3, smtp, submission, web } = ports;
+                let (name, ports) = (member.name, [imap, pop3, smtp, submission, web]);
+                format!("{name} cannot listen on {address}, ports {ports:?}")
             };
             running.push(runtime.block_on(started).with_context(context)?);
         }
@@ -83,7 +84,7 @@ impl BackEnds {
 
 /// What an operator would write for this cluster.
 fn configuration_text(ports: Ports) -> String {
-    let Ports { imap, pop3, smtp, submission } = ports;
+    let Ports { imap, pop3, smtp, submission, web } = ports;
     format!(
         r#"# The demo's configuration. Passwords travel in clear here, since nothing leaves this machine.
 
@@ -117,6 +118,19 @@ tls = "none"
 allow-plaintext-login = true
 default-domain = "{DOMAIN}"
 submission-extensions = ["SIZE 10485760", "8BITMIME"]
+
+[listener.web]
+protocol = "webmail"
+bind = ["127.0.0.1:{web}"]
+tls = "none"
+allow-plaintext-login = true
+default-domain = "{DOMAIN}"
+
+[webmail]
+login-forms = [{{ path = "{LOG_IN}", user = "{USER}", password = "{PASSWORD}" }}]
+log-out = ["{LOG_OUT}"]
+address-parameter = "{USER}"
+decoys = ["127.0.0.2", "127.0.0.3"]
 
 [smtp]
 postmaster = "user1@{DOMAIN}"
@@ -153,19 +167,21 @@ imap = {{ port = {imap}, tls = "none" }}
 pop3 = {{ port = {pop3}, tls = "none" }}
 smtp = {{ port = {smtp}, tls = "none" }}
 submission = {{ port = {submission}, tls = "none" }}
+webmail = {{ port = {web}, tls = "none" }}
 "#
     )
 }
 
 fn introduce(ports: Ports, configuration: &Path) {
-    let Ports { imap, pop3, smtp, submission } = ports;
+    let Ports { imap, pop3, smtp, submission, web } = ports;
     println!("\nWaypost is in front of two back ends, and this is who lives where:\n");
     for member in &MEMBERS {
         let users = member.users.map(|user| format!("{user}@{DOMAIN}")).join(", ");
         println!("  {:<6} {:<10} {users}", member.name, member.address);
     }
     println!(
-        "\nEach password is the user's name. Try, in another terminal:\n\n\
+        "\nEach password is the user's name. Open http://127.0.0.1:{web} in a browser, or try, in \
+         another terminal:\n\n\
          \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=1' -u user1@{DOMAIN}:user1\n\
          \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=1' -u user3@{DOMAIN}:user3\n\
          \x20 curl 'pop3://127.0.0.1:{pop3}/1' -u user4@{DOMAIN}:user4\n\
@@ -174,6 +190,7 @@ fn introduce(ports: Ports, configuration: &Path) {
          \x20 printf 'Subject: Hello\\n\\nSent by user1.\\n' | curl smtp://127.0.0.1:{submission} --crlf -T - \\\n\
          \x20      --mail-from user1@{DOMAIN} --mail-rcpt user4@{DOMAIN} -u user1@{DOMAIN}:user1\n\
          \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=2' -u user3@{DOMAIN}:user3\n\
+         \x20 curl http://127.0.0.1:{web} -u user3@{DOMAIN}:user3\n\
          \x20 {program} route --config {configuration} user2@{DOMAIN}\n\n\
          The configuration and the directory are in {folder}.\n\
          Change a mailHost in directory.ldif, send SIGHUP to process {process}, and see the user \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use waypost_config::{Config, Listener, Spoken};
 use waypost_login::Driver;
-use waypost_model::Encryption;
+use waypost_model::{Encryption, Protocol};
 use waypost_net::listener::Accepted;
 use waypost_net::session::SessionKind;
 use waypost_net::tls::{Acceptor, AcceptorSettings, Certificates};
@@ -22,6 +22,8 @@ pub(crate) enum Door {
     Login(Arc<Driver<LoadedPolicy>>, Arc<waypost_login::Entrance>),
     /// One for inbound mail.
     Mail(Arc<Service<LoadedPolicy>>, Arc<waypost_smtp::Entrance>),
+    /// One for webmail.
+    Web(Arc<waypost_webmail::Service<LoadedPolicy>>, Arc<waypost_webmail::Entrance>),
 }
 
 impl Door {
@@ -34,32 +36,43 @@ impl Door {
             Self::Mail(service, entrance) => {
                 tokio::spawn(waypost_smtp::serve(service, entrance, accepted));
             }
+            Self::Web(service, entrance) => {
+                tokio::spawn(waypost_webmail::serve(service, entrance, accepted));
+            }
         }
     }
 }
 
-/// A door for each listener. `mail` is there where one of them takes mail.
+/// What serves the listeners: `mail` and `web` are there where one of them is for it.
+pub(crate) struct Services<'a> {
+    pub(crate) driver: &'a Arc<Driver<LoadedPolicy>>,
+    pub(crate) mail: Option<&'a Arc<Service<LoadedPolicy>>>,
+    pub(crate) web: Option<&'a Arc<waypost_webmail::Service<LoadedPolicy>>>,
+}
+
+/// A door for each listener.
 pub(crate) fn doors(
     config: &Config,
-    driver: &Arc<Driver<LoadedPolicy>>,
-    mail: Option<&Arc<Service<LoadedPolicy>>>,
+    services: &Services<'_>,
     certificates: Option<&Arc<Certificates>>,
     metrics: &waypost_net::Metrics,
 ) -> anyhow::Result<Doors> {
     let mut doors = HashMap::new();
     for listener in &config.listeners {
         let acceptor = acceptor(config, listener, certificates, metrics)?;
-        let door = match (&listener.spoken, mail) {
-            (Spoken::Login(login), _) => {
+        let door = match &listener.spoken {
+            Spoken::Login(login) => {
                 let entrance = waypost_login::Entrance {
                     kind: kind(listener, login.idle_timeout),
                     acceptor,
                     front: Arc::new(login.front.clone()),
                     names: login.names.clone(),
                 };
-                Door::Login(driver.clone(), Arc::new(entrance))
+                Door::Login(services.driver.clone(), Arc::new(entrance))
             }
-            (Spoken::Mail(mail), Some(service)) => {
+            Spoken::Mail(mail) => {
+                // A configuration with such a listener says how mail is treated.
+                let Some(service) = services.mail else { continue };
                 let settings = &service.settings;
                 // The session looks after its own timeouts; the sweep is for what forgets to.
                 let idle_limit = settings.command_timeout + settings.reply_timeout;
@@ -67,8 +80,19 @@ pub(crate) fn doors(
                 let entrance = waypost_smtp::Entrance::new(kind, acceptor, mail.clone(), settings);
                 Door::Mail(service.clone(), Arc::new(entrance))
             }
-            // A configuration with such a listener says how mail is treated.
-            (Spoken::Mail(_), None) => continue,
+            Spoken::Web(web) => {
+                let Some(service) = services.web else { continue };
+                let settings = &service.settings;
+                // Requests and tunnels have their own time; the sweep is for what forgets to.
+                let longest = settings.push_timeout.max(settings.tunnel_timeout);
+                let entrance = waypost_webmail::Entrance {
+                    kind: kind(listener, longest + settings.answer_timeout),
+                    acceptor,
+                    names: web.names.clone(),
+                    allow_plaintext: web.allow_plaintext,
+                };
+                Door::Web(service.clone(), Arc::new(entrance))
+            }
         };
         doors.insert(listener.settings.name.clone(), door);
     }
@@ -92,7 +116,11 @@ fn acceptor(
         return Ok(None);
     };
     let tls = AcceptorSettings {
-        application_protocols: vec![settings.protocol.as_str().into()],
+        application_protocols: match settings.protocol {
+            // RFC 9113 section 3.1, RFC 7301 section 6.
+            Protocol::Webmail => vec!["h2".into(), "http/1.1".into()],
+            protocol => vec![protocol.as_str().into()],
+        },
         minimum_version: config.tls.minimum_version,
     };
     Ok(Some(Acceptor::new(certificates.clone(), tls)?.counted(metrics)))

@@ -17,6 +17,7 @@ mod reload;
 mod route;
 mod run;
 mod spool;
+mod web;
 mod workers;
 
 use std::process::ExitCode;

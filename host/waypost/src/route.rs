@@ -80,14 +80,19 @@ fn question(
         sender: None,
         now: SystemTime::now(),
     };
-    match &listener.spoken {
-        Spoken::Login(login) => {
-            let name = login.names.read(&arguments.address, None)?;
+    let names = match &listener.spoken {
+        Spoken::Login(login) => Some(&login.names),
+        Spoken::Web(web) => Some(&web.names),
+        Spoken::Mail(_) => None,
+    };
+    match names {
+        Some(names) => {
+            let name = names.read(&arguments.address, None)?;
             let login_name = Some(Arc::from(arguments.address.as_str()));
             let authentication_id = name.authentication_id;
             Ok((name.lookup, Arc::new(Context { login_name, authentication_id, ..context })))
         }
-        Spoken::Mail(_) => {
+        None => {
             let address = Address::new(&arguments.address, None)?;
             let lookup = Lookup { purpose: Purpose::Recipient, address };
             let sender = Some(Arc::from(arguments.sender.as_str()));

@@ -28,12 +28,12 @@ use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
 use crate::cli::RecordArgs;
 use crate::control::Reload;
-use crate::doors::doors;
+use crate::doors::{Services, doors};
 use crate::generation::Maker;
 use crate::workers::Workers;
-use crate::{control, logging, mail, metrics, record};
+use crate::{control, logging, mail, metrics, record, web};
 
-/// How often the certificates' files are looked at.
+/// How often the files of certificates and keys are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the configuration at `path` until a signal ends it; calls `ready` once clients may come.
@@ -73,13 +73,18 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         let process = driver.process.clone();
         let mail = mail::service(&config, &process, &all)?;
         let certificates = certificates(&config, &all.net)?;
-        let doors = doors(&config, &driver, mail.as_ref(), certificates.as_ref(), &all.net)?;
+        let web = web::service(&config, &process, &all)?;
+        let services = Services { driver: &driver, mail: mail.as_ref(), web: web.as_ref() };
+        let doors = doors(&config, &services, certificates.as_ref(), &all.net)?;
         if let Some(listener) = sockets.metrics {
             tokio::spawn(metrics::serve(listener, Arc::new(registry)));
         }
         tokio::spawn(process.sessions.clone().sweep_forever());
         if let Some(certificates) = certificates.clone() {
             tokio::spawn(certificates.watch(CERTIFICATE_INTERVAL));
+        }
+        if let Some(web) = &web {
+            tokio::spawn(web.keys.clone().watch(CERTIFICATE_INTERVAL));
         }
         if let Some(service) = &mail
             && let Some(queue) = &service.queue
@@ -94,9 +99,9 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         }
         tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
         ready();
-        let ended = Serving { path, started: config, maker, process, mail, certificates, workers }
-            .until_told_to_stop(reloads)
-            .await;
+        let serving =
+            Serving { path, started: config, maker, process, mail, web, certificates, workers };
+        let ended = serving.until_told_to_stop(reloads).await;
         if let Some(recorder) = recorder {
             recorder.finish();
         }
@@ -202,6 +207,7 @@ struct Serving<'a> {
     maker: Maker,
     process: Arc<Process<LoadedPolicy>>,
     mail: Option<Arc<Service<LoadedPolicy>>>,
+    web: Option<Arc<waypost_webmail::Service<LoadedPolicy>>>,
     certificates: Option<Arc<Certificates>>,
     workers: Workers,
 }
@@ -274,6 +280,9 @@ impl Serving<'_> {
         if let Some(certificates) = self.certificates.clone() {
             let _ = tokio::task::spawn_blocking(move || certificates.refresh()).await;
         }
+        if let Some(keys) = self.web.as_ref().map(|web| web.keys.clone()) {
+            let _ = tokio::task::spawn_blocking(move || keys.refresh()).await;
+        }
         loaded
     }
 
@@ -295,6 +304,7 @@ impl Serving<'_> {
             ("[login]", (&config.login, &config.failures) != (&started.login, &started.failures)),
             ("[verification]", config.verification != started.verification),
             ("[smtp] or [spool]", (&config.smtp, &config.spool) != (&started.smtp, &started.spool)),
+            ("[webmail]", config.webmail != started.webmail),
             ("[cache]", config.cache != started.cache),
             ("[code-cache]", config.code_cache != started.code_cache),
             ("[metrics]", config.metrics != started.metrics),
@@ -312,6 +322,9 @@ impl Serving<'_> {
     /// nobody is impatient.
     async fn drain(&self, impatience: &mut tokio::signal::unix::Signal) {
         self.workers.drain();
+        if let Some(web) = &self.web {
+            web.drain();
+        }
         let grace = self.started.server.shutdown_grace;
         tracing::info!(
             target: "waypost",

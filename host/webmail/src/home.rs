@@ -10,7 +10,7 @@
 //! time, would delete what the new back end has just set.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use waypost_model::{Address, Target};
+use waypost_model::Address;
 
 /// The length of a [`Home`], in octets.
 pub const HOME_OCTETS: usize = 8;
@@ -29,10 +29,11 @@ pub struct Home([u8; HOME_OCTETS]);
 pub struct Strangers(Vec<[u8; STRANGER_OCTETS]>);
 
 impl Home {
-    /// The home of this user there.
-    pub fn of(address: &Address, target: &Target) -> Self {
-        let mut home =
-            Self(shortened(&[address.as_str().as_bytes(), target.to_string().as_bytes()]));
+    /// The home of this user on a target, by the name that the log has for it. Upper and lower case
+    /// of the address are the same: users do not write it always alike.
+    pub fn of(address: &Address, target: &str) -> Self {
+        let address = address.as_str().to_lowercase();
+        let mut home = Self(shortened(&[address.as_bytes(), target.as_bytes()]));
         if home.0 == [0; HOME_OCTETS] {
             // That stands for none.
             home.0 = [1; HOME_OCTETS];
@@ -58,7 +59,15 @@ impl Strangers {
 
     /// Makes a cookie one. Beyond [`MAX_STRANGERS`] the first are forgotten.
     pub fn insert(&mut self, name: &[u8], value: &[u8]) {
-        let stranger = stranger(name, value);
+        self.add(stranger(name, value));
+    }
+
+    /// Makes all of `others` some.
+    pub fn extend(&mut self, others: &Self) {
+        others.0.iter().for_each(|other| self.add(*other));
+    }
+
+    fn add(&mut self, stranger: [u8; STRANGER_OCTETS]) {
         if self.0.contains(&stranger) {
             return;
         }
@@ -66,11 +75,6 @@ impl Strangers {
             self.0.remove(0);
         }
         self.0.push(stranger);
-    }
-
-    /// Forgets those that the browser does not send any more: there are others in their place.
-    pub fn retain(&mut self, still: &Self) {
-        self.0.retain(|stranger| still.0.contains(stranger));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8; STRANGER_OCTETS]> {

@@ -1,16 +1,49 @@
 //! The reverse proxy that keeps a browser on the back end of its user.
 //!
+//! [`serve`] takes a connection from its first octet to its last. Over it come requests, each of
+//! which is an *exchange*: it is looked through, its visitor is made out, the router names the back
+//! end, the request goes there over a connection that is kept for the next one, and the answer comes
+//! back as it is read. HTTP itself is hyper's: what is ours is what may pass, where to, and what
+//! becomes of it when something fails.
+//!
 //! Who the user is, in this order: credentials in the request itself ([`basic`], [`form`]), which
 //! stand above the sealed cookie ([`seal`], [`cookie`]); else a browser gets the identifier-first
 //! page ([`page`]), and a program a 401.
 
+mod answer;
+mod back;
 pub mod basic;
+mod body;
+mod browser;
 pub mod cookie;
 pub mod decoy;
+mod exchange;
 pub mod form;
+mod front;
+mod headers;
 pub mod home;
+mod identification;
+mod journal;
+mod metrics;
 pub mod page;
 pub mod place;
+mod probe;
+mod reception;
+mod requests;
 pub mod same_origin;
+mod scrutiny;
 pub mod seal;
+mod serve;
+mod service;
+mod session;
+mod settings;
+mod tunnel;
+mod visitor;
 pub mod way_back;
+
+pub use identification::Identification;
+pub use metrics::Metrics;
+pub use probe::{ProbeError, probe};
+pub use serve::serve;
+pub use service::{Entrance, Service};
+pub use settings::Settings;

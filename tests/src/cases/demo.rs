@@ -14,8 +14,8 @@ pub(crate) const CASES: &[Case] = &[("demo::everybody_reads_the_right_mailbox", 
 
 fn demo() {
     let folder = tempfile::tempdir().unwrap();
-    let ports = [(); 4].map(|()| free_port());
-    let [imap, pop3, smtp, submission] = ports;
+    let ports = [(); 5].map(|()| free_port());
+    let [imap, pop3, smtp, submission, web] = ports;
     let mut command = Command::new(program());
     command.arg("demo").arg("--ports").args(ports.map(|port| port.to_string()));
     let mut demo = Background::start("demo", &mut command, folder.path());
@@ -57,6 +57,7 @@ fn demo() {
         let subjects = clients::imaplib(&account).unwrap();
         assert_eq!(subjects.get(1..), Some([subject.to_owned()].as_slice()), "{address}");
     }
+    browse(web);
     demo.signal(Signal::INT);
     assert_eq!(demo.wait(Duration::from_secs(10)), Some(0), "{}", demo.log());
 }
@@ -75,4 +76,29 @@ fn send(port: u16, from: &str, to: &[&str], subject: &str, login: Option<(&str, 
     let output = run(command.arg(format!("smtp://127.0.0.1:{port}")));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{subject}: {said}");
+}
+
+/// As a browser would: the page, the address, the back end's login form, the mailbox, and out.
+fn browse(port: u16) {
+    let folder = tempfile::tempdir().unwrap();
+    let jar = folder.path().join("cookies");
+    let curl = |arguments: &[&str], path: &str| {
+        let mut command = Command::new("/usr/bin/curl");
+        command.args(["-sSL", "--max-time", "20", "-b"]).arg(&jar).arg("-c").arg(&jar);
+        let output = run(command.args(arguments).arg(format!("http://127.0.0.1:{port}{path}")));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{path}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(curl(&[], "/").contains("E-mail address"));
+    let login = curl(&["-d", "address=user3&to=/"], "/.waypost/");
+    assert!(login.contains("Log in to south"), "{login}");
+    assert!(login.contains("value=\"user3@localdomain.test\""), "{login}");
+    let form = "user=user3%40localdomain.test&password=user3";
+    let mailbox = curl(&["-d", form], "/login");
+    assert!(mailbox.contains("Welcome to south"), "{mailbox}");
+    assert!(curl(&[], "/").contains("user3@localdomain.test"), "the session lasts");
+    assert!(curl(&["-d", ""], "/logout").contains("E-mail address"));
+    let north = curl(&["-u", "user1@localdomain.test:user1"], "/");
+    assert!(north.contains("Welcome to north"), "{north}");
 }

@@ -16,6 +16,7 @@ mod proxy_protocol;
 mod record;
 mod sessions;
 mod swap;
+mod webmail;
 
 /// A test: its name and what it does.
 pub(crate) type Case = (&'static str, fn());
@@ -44,6 +45,9 @@ pub(crate) fn all() -> Vec<Case> {
         mail::answers::CASES,
         mail::spool::CASES,
         mail::large::CASES,
+        webmail::browser::CASES,
+        webmail::programs::CASES,
+        webmail::bad_input::CASES,
     ]
     .concat()
 }

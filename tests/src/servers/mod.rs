@@ -1,5 +1,6 @@
 //! The real servers around Waypost, started and stopped by the tests.
 
+mod browser;
 mod certificates;
 mod dovecot;
 mod fault;
@@ -8,9 +9,12 @@ mod null;
 mod ports;
 mod postfix;
 mod process;
+mod radicale;
+mod roundcube;
 mod slapd;
 mod waypost;
 
+pub(crate) use browser::Browser;
 pub(crate) use certificates::Authority;
 pub(crate) use dovecot::{Dovecot, Ports as DovecotPorts};
 pub(crate) use fault::{Fault, FaultyWay};
@@ -19,5 +23,7 @@ pub(crate) use null::NullBackEnd;
 pub(crate) use ports::{free_port, free_port_on};
 pub(crate) use postfix::{Ports as PostfixPorts, Postfix, Stage};
 pub(crate) use process::{Background, run, run_within, wait_for};
+pub(crate) use radicale::Radicale;
+pub(crate) use roundcube::Roundcube;
 pub(crate) use slapd::Slapd;
 pub(crate) use waypost::{Waypost, folder, program};

@@ -339,5 +339,9 @@ fn read_protocol(table: &Table<'_>, client: Protocol) -> Spoken {
     if assume_8bit.is_some() && !matches!(client, Protocol::Smtp | Protocol::Lmtp) {
         table.error(&ASSUME_8BIT, format!("this has no meaning for {client}"));
     }
-    Spoken { port: table.find(&PORT), encryption: table.find(&TLS), protocol, assume_8bit }
+    let encryption = table.find(&TLS);
+    if (client, encryption) == (Protocol::Webmail, Some(Encryption::Starttls)) {
+        table.error(&TLS, "HTTP knows no STARTTLS: expected \"implicit\" or \"none\"");
+    }
+    Spoken { port: table.find(&PORT), encryption, protocol, assume_8bit }
 }

@@ -29,6 +29,17 @@ pub enum Spoken {
     Login(LoginListener),
     /// Inbound mail.
     Mail(EntranceSettings),
+    /// Webmail.
+    Web(WebListener),
+}
+
+/// A listener for webmail.
+#[derive(Clone, Debug)]
+pub struct WebListener {
+    /// How login names are read.
+    pub names: LoginNameRules,
+    /// Whether passwords may come without TLS.
+    pub allow_plaintext: bool,
 }
 
 /// A listener whose clients log in.
@@ -56,14 +67,14 @@ static LOGIN_ONLY: [&dyn Declared; 4] =
 /// What belongs to listeners for inbound mail.
 static MAIL_ONLY: [&dyn Declared; 3] = [&SMTPUTF8, &DSN, &NORMALIZE_NEWLINES_FROM];
 
-/// The protocols that this version serves.
-const SERVED: [Protocol; 5] =
-    [Protocol::Imap, Protocol::Pop3, Protocol::Smtp, Protocol::Lmtp, Protocol::Submission];
+/// What those for webmail do not have: there is no session of a user, and a request may take as
+/// long as `[webmail]` says.
+static NOT_WEB: [&dyn Declared; 2] = [&MAX_CONNECTIONS_PER_USER, &IDLE_TIMEOUT];
 
 static PROTOCOL: Setting<Protocol> = Setting::required(
     "protocol",
     "\"imap\"",
-    "What is spoken with clients. This version serves imap, pop3, smtp, lmtp and submission.",
+    "What is spoken with clients: imap, pop3, smtp, lmtp, submission or webmail, which is HTTP.",
 );
 static BIND: Setting<Vec<Placed<SocketAddr>>> = Setting::required(
     "bind",
@@ -73,7 +84,8 @@ static BIND: Setting<Vec<Placed<SocketAddr>>> = Setting::required(
 static TLS: Setting<Encryption> = Setting::required(
     "tls",
     "\"implicit\"",
-    "TLS from the first octet, by STARTTLS or STLS, or not at all. TLS needs certificates in [tls].",
+    "TLS from the first octet, by STARTTLS or STLS, or not at all. TLS needs certificates in [tls]. \
+     HTTP knows no STARTTLS.",
 );
 static DEFAULT_DOMAIN: Setting<Domain> = Setting::usual(
     "default-domain",
@@ -261,9 +273,12 @@ fn read_table(
     let mail = mail(table, tls_or);
     check(table, protocol, tls, allow_plaintext);
     let (Some(_), Some(_)) = (protocol, tls) else { return None };
-    let spoken = match takes_mail(protocol_or) {
-        true => Spoken::Mail(mail),
-        false => Spoken::Login(LoginListener { front, names, idle_timeout }),
+    let spoken = match protocol_or {
+        Protocol::Smtp | Protocol::Lmtp => Spoken::Mail(mail),
+        Protocol::Webmail => Spoken::Web(WebListener { names, allow_plaintext }),
+        Protocol::Imap | Protocol::Pop3 | Protocol::Submission => {
+            Spoken::Login(LoginListener { front, names, idle_timeout })
+        }
     };
     Some(ListenerRead {
         listener: Listener { settings, spoken },
@@ -279,10 +294,6 @@ fn check(
     tls: Option<Encryption>,
     allow_plaintext: bool,
 ) {
-    if let Some(protocol) = protocol.filter(|protocol| !SERVED.contains(protocol)) {
-        let served = "this version serves imap, pop3, smtp, lmtp and submission";
-        table.error(&PROTOCOL, format!("{served}, not {protocol}"));
-    }
     if table.node(&BIND).and_then(|node| node.elements()).is_some_and(|list| list.is_empty()) {
         table.error(&BIND, "expected at least one address");
     }
@@ -292,6 +303,12 @@ fn check(
         return;
     }
     MAIL_ONLY.iter().for_each(|setting| refuse(table, *setting, protocol));
+    if protocol == Protocol::Webmail {
+        NOT_WEB.iter().for_each(|setting| refuse(table, *setting, protocol));
+        if tls == Some(Encryption::Starttls) {
+            table.error(&TLS, "HTTP knows no STARTTLS: expected \"implicit\" or \"none\"");
+        }
+    }
     match tls {
         Some(Encryption::None) if !allow_plaintext => table.error(
             &TLS,

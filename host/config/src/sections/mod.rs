@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod code_cache;
 pub(crate) mod directory;
 pub(crate) mod domain;
+mod identification;
 pub(crate) mod listener;
 pub(crate) mod login;
 pub(crate) mod net;
@@ -15,6 +16,7 @@ pub(crate) mod smtp;
 pub(crate) mod spool;
 pub(crate) mod tls;
 pub(crate) mod verification;
+pub(crate) mod webmail;
 
 use crate::read::{Section, Setting, SubTable};
 
@@ -26,6 +28,7 @@ pub(crate) static LOGIN: Setting<SubTable> = Setting::optional("login", "", "", 
 pub(crate) static VERIFICATION: Setting<SubTable> = Setting::optional("verification", "", "", "");
 pub(crate) static SMTP: Setting<SubTable> = Setting::optional("smtp", "", "", "");
 pub(crate) static SPOOL: Setting<SubTable> = Setting::optional("spool", "", "", "");
+pub(crate) static WEBMAIL: Setting<SubTable> = Setting::optional("webmail", "", "", "");
 pub(crate) static DIRECTORY: Setting<SubTable> = Setting::optional("directory", "", "", "");
 pub(crate) static POLICY: Setting<SubTable> = Setting::optional("policy", "", "", "");
 pub(crate) static DOMAIN: Setting<SubTable> = Setting::optional("domain", "", "", "");
@@ -48,6 +51,7 @@ pub(crate) static ROOT: Section = Section {
         &VERIFICATION,
         &SMTP,
         &SPOOL,
+        &WEBMAIL,
         &DIRECTORY,
         &POLICY,
         &DOMAIN,
@@ -60,7 +64,7 @@ pub(crate) static ROOT: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 19] = [
+pub(crate) static ALL: [&Section; 20] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
@@ -69,6 +73,7 @@ pub(crate) static ALL: [&Section; 19] = [
     &verification::VERIFICATION,
     &smtp::SMTP,
     &spool::SPOOL,
+    &webmail::WEBMAIL,
     &directory::DIRECTORY,
     &policy::POLICY,
     &policy::LIMITS,

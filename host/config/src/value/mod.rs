@@ -5,6 +5,7 @@ mod network;
 mod plugin;
 mod quantity;
 mod secret;
+mod web;
 mod words;
 
 pub(crate) use self::file::{AnyPath, CertificatePair, ExistingFile, unreadable};
@@ -12,3 +13,4 @@ pub(crate) use self::network::{FromName, NetworkList, is_name};
 pub(crate) use self::plugin::{Plugin, Sha256};
 pub(crate) use self::quantity::{Octets, Period};
 pub(crate) use self::secret::SecretValue;
+pub(crate) use self::web::{LoginForm, PageFile, SealKeyFile};

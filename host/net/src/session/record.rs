@@ -174,12 +174,12 @@ impl SessionRecord {
 
     /// Counts bytes from the client. Only the session itself writes here, so that no atomic
     /// addition is needed.
-    pub(crate) fn count_from_client(&self, bytes: u64) {
+    pub fn count_from_client(&self, bytes: u64) {
         add(&self.record.from_client, bytes);
     }
 
     /// Counts bytes from the back end.
-    pub(crate) fn count_from_backend(&self, bytes: u64) {
+    pub fn count_from_backend(&self, bytes: u64) {
         add(&self.record.from_backend, bytes);
     }
 

@@ -22,7 +22,7 @@ impl Member {
     /// A mailbox for everybody, with one message: who moves here, has one. Each password is the
     /// user's name.
     pub(super) fn mailboxes(&self) -> MailboxStore {
-        let mut store = MailboxStore::default();
+        let mut store = MailboxStore::new(self.name);
         for user in MEMBERS.iter().flat_map(|member| member.users) {
             let message = format!(
                 "Date: Thu, 1 Jan 2026 12:00:00 +0000\n\

@@ -40,7 +40,11 @@ const EMBEDDED: &str = include_str!("identifier.html");
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("30");
 
 /// A page that can be shown.
-pub struct Page(Environment<'static>);
+pub struct Page {
+    environment: Environment<'static>,
+    /// The template; two pages are the same if theirs are.
+    source: Box<str>,
+}
 
 /// Why a template cannot be the page.
 #[derive(Debug, Error)]
@@ -118,7 +122,7 @@ impl Page {
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.add_template_owned(NAME, source.to_owned()).map_err(template_error)?;
-        let page = Self(environment);
+        let page = Self { environment, source: source.into() };
         let address = "user@example.test";
         for problem in Problem::ALL.into_iter().map(Some).chain([None]) {
             for is_remembered in [false, true] {
@@ -172,7 +176,7 @@ impl Page {
             to: view.way_back,
             problem: view.problem.map(|problem| problem.text(text)),
         };
-        self.0.get_template(NAME)?.render(given)
+        self.environment.get_template(NAME)?.render(given)
     }
 }
 
@@ -181,6 +185,14 @@ impl fmt::Debug for Page {
         f.write_str("Page")
     }
 }
+
+impl PartialEq for Page {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Page {}
 
 impl Problem {
     const ALL: [Self; 5] =

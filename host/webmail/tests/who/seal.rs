@@ -2,7 +2,7 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
-use waypost_model::{Address, HostPort, MAX_LOCAL_PART, Target};
+use waypost_model::{Address, MAX_LOCAL_PART};
 use waypost_webmail::home::{Home, MAX_STRANGERS, Strangers};
 use waypost_webmail::seal::{
     KeyRing, MAX_KEYS, MAX_SEALED, OpenError, Refreshed, RouteCookie, SealKeys, SealKeysError,
@@ -20,18 +20,13 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
-fn target(text: &str) -> Target {
-    let HostPort { host, port } = text.parse().unwrap();
-    Target { host, port, encryption: None, tls_name: None }
-}
-
 fn address(text: &str) -> Address {
     Address::new(text, None).unwrap()
 }
 
 fn cookie(user: &str) -> RouteCookie {
     let address = address(user);
-    let home = Some(Home::of(&address, &target("north.example.test")));
+    let home = Some(Home::of(&address, "north.example.test"));
     let mut strangers = Strangers::default();
     strangers.insert(b"session", b"1");
     RouteCookie { home, strangers, ..RouteCookie::new(address, now()) }
@@ -167,7 +162,7 @@ fn a_changed_file_is_read_anew_and_a_broken_one_is_not_taken() {
 
 #[test]
 fn a_home_is_a_user_on_a_target() {
-    let home = |user: &str, at: &str| Home::of(&address(user), &target(at));
+    let home = |user: &str, at: &str| Home::of(&address(user), at);
     let home1 = home("user1@example.test", "north.test");
     assert_eq!(home1, home("user1@example.test", "north.test"));
     assert_ne!(home1, home("user2@example.test", "north.test"));

@@ -1,0 +1,118 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use waypost_model::Secret;
+use waypost_webmail::form::FormRule;
+use waypost_webmail::page::Page;
+use waypost_webmail::place::{Branch, Place};
+use waypost_webmail::seal::SealKeys;
+
+use super::file::{ExistingFile, PrivateFile, unreadable};
+use super::network::parsed;
+use crate::read::{Node, Section, Setting, Value};
+
+impl Value for Place {
+    fn expected() -> String {
+        "a path such as \"/login\" or \"/?_task=login\"".into()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        parsed(node, Self::expected())
+    }
+}
+
+impl Value for Branch {
+    fn expected() -> String {
+        "a path such as \"/dav\"".into()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        parsed(node, Self::expected())
+    }
+}
+
+static PATH: Setting<Place> = Setting::required(
+    "path",
+    "\"/?_task=login\"",
+    "Where it is sent; what stands behind the ? must be in the query, beside whatever else.",
+);
+static USER: Setting<String> =
+    Setting::required("user", "\"_user\"", "The field with the user's name.");
+static PASSWORD: Setting<String> = Setting::optional(
+    "password",
+    "\"_pass\"",
+    "any form with a user's name is a login",
+    "The field without which the form is no login.",
+);
+static FORM: Section = Section {
+    header: "",
+    about: "A login form of the back ends.",
+    settings: &[&PATH, &USER, &PASSWORD],
+};
+
+/// A login form: `{ path = "…", user = "…", password = "…" }`.
+#[derive(Clone, Debug)]
+pub(crate) struct LoginForm(pub(crate) FormRule);
+
+impl Value for LoginForm {
+    fn expected() -> String {
+        "a login form: { path = \"…\", user = \"…\", password = \"…\" }".into()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        if !node.is_table() {
+            return node.expected(Self::expected());
+        }
+        let (place, user, password) =
+            node.table(&FORM, |form| (form.find(&PATH), form.find(&USER), form.find(&PASSWORD)))?;
+        Some(Self(FormRule { place: place?, user: user?, password }))
+    }
+}
+
+/// A template of the identifier-first page.
+#[derive(Clone, Debug)]
+pub(crate) struct PageFile(pub(crate) Arc<Page>);
+
+impl Value for PageFile {
+    fn expected() -> String {
+        ExistingFile::expected()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let ExistingFile(path) = node.read()?;
+        let octets = match node.reading.surroundings.read(&path) {
+            Ok(octets) => octets,
+            Err(error) => return node.error(unreadable(&path, &error)),
+        };
+        let path = path.display();
+        let Ok(source) = String::from_utf8(octets) else {
+            return node.error(format_args!("{path} is not a text in UTF-8"));
+        };
+        match Page::from_template(&source) {
+            Ok(page) => Some(Self(Arc::new(page))),
+            Err(error) => node.error(format_args!("{path}: {error}")),
+        }
+    }
+}
+
+/// A file of keys that can be used. It is read again when it changes.
+#[derive(Clone, Debug)]
+pub(crate) struct SealKeyFile(pub(crate) PathBuf);
+
+impl Value for SealKeyFile {
+    fn expected() -> String {
+        ExistingFile::expected()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let PrivateFile(path) = node.read()?;
+        let octets = match node.reading.surroundings.read(&path) {
+            Ok(octets) => Secret::new(octets),
+            Err(error) => return node.error(unreadable(&path, &error)),
+        };
+        match SealKeys::parse(octets.expose()) {
+            Ok(_) => Some(Self(path)),
+            Err(error) => node.error(format_args!("{}: {error}", path.display())),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use http::StatusCode;
+use waypost_net::connect::ConnectError;
+use waypost_net::tls::TlsError;
+
+/// Why a target came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TargetFailure {
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
+    #[error("TLS with the back end: {0}")]
+    Tls(#[from] TlsError),
+    #[error("HTTP knows no STARTTLS: say tls = \"implicit\" or \"none\" for webmail")]
+    NoStarttls,
+    /// Nothing of the request has gone out.
+    #[error("the connection ended before the request went out: {0}")]
+    Unsent(hyper::Error),
+    /// The request has gone out, or some of it.
+    #[error("talking with the back end: {0}")]
+    Broken(hyper::Error),
+    #[error("the back end did not answer in time")]
+    Timeout,
+}
+
+impl TargetFailure {
+    /// The name in logs and metrics.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Connect(error) => error.label(),
+            Self::Tls(_) => "tls",
+            Self::NoStarttls => "no-starttls",
+            Self::Unsent(_) => "unsent",
+            Self::Broken(_) => "broken",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    /// What the client is told. Where nobody has seen the request, it may come again.
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Connect(_) | Self::Tls(_) | Self::NoStarttls | Self::Unsent(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Broken(_) => StatusCode::BAD_GATEWAY,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A request on its way to the back end of its user.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{COOKIE, HeaderMap};
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+use waypost_model::{Host, Protocol, Target};
+use waypost_net::connect::{self, ConnectError};
+use waypost_routing::{Decide, Routed};
+use waypost_session::{Generation, Grant};
+use waypost_wire::proxy::Header;
+
+use super::connection::{connect_and_greet, is_of_one_client};
+use super::failure::TargetFailure;
+use super::pool::{Connection, Key, Lease};
+use crate::answer::Reason;
+use crate::body::{ClientBody, Gate, Progress};
+use crate::browser::Browser;
+use crate::session::Session;
+
+/// For all addresses of one target together; each has the back-end table's own timeout.
+const CONNECTING: Duration = Duration::from_secs(30);
+
+/// The head of a request as back ends get it, and how it is to be treated.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    /// In origin form, or `*`.
+    pub(crate) target: Uri,
+    pub(crate) headers: HeaderMap,
+    /// It may be sent again where nobody knows whether it has arrived (RFC 9110 section 9.2.2).
+    pub(crate) is_repeatable: bool,
+    /// How long the answer may take.
+    pub(crate) patience: Duration,
+    /// Opened when the back end wants the body.
+    pub(crate) gate: Option<Arc<Gate>>,
+}
+
+/// Where a request may go.
+pub(crate) enum Way<'a, T> {
+    /// Where a policy says.
+    Routed(&'a Routed<T>),
+    /// To the login page of a decoy, which the operator has chosen.
+    Decoy(&'a Target),
+}
+
+impl<T: Grant> Way<'_, T> {
+    fn targets(&self) -> &[Target] {
+        match self {
+            Self::Routed(routed) => &routed.route.targets,
+            Self::Decoy(target) => std::slice::from_ref(target),
+        }
+    }
+
+    fn allows(&self, host: &Host, address: &IpAddr) -> bool {
+        match self {
+            Self::Routed(routed) => routed.targets.allows_resolved(host, address),
+            Self::Decoy(_) => true,
+        }
+    }
+}
+
+/// A back end's answer, and the connection that it comes over.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Lease,
+    pub(crate) target: Box<str>,
+}
+
+/// A target came to nothing. With the body where nothing of the request has gone out.
+struct Failed {
+    failure: TargetFailure,
+    unsent: Option<ClientBody>,
+}
+
+impl<P: Decide> Session<P>
+where
+    P::Targets: Grant,
+{
+    /// Sends a request to the first target of a route that can be reached. Where all are known to
+    /// be down, one request at a time may try them all the same.
+    pub(crate) async fn send_along(
+        &self,
+        generation: &Generation<P>,
+        way: &Way<'_, P::Targets>,
+        head: &Head,
+        browser: &Browser,
+        body: ClientBody,
+        progress: &Arc<Progress>,
+    ) -> Result<Answered, Reason> {
+        let mut body = body;
+        for last_resort in [false, true] {
+            let mut last = None;
+            for target in way.targets() {
+                let aim = Aim { generation, way, target, last_resort, browser };
+                let Failed { failure, unsent } =
+                    match self.send_to(&aim, head, body, progress).await {
+                        Ok(answered) => return Ok(answered),
+                        Err(failed) => failed,
+                    };
+                if let Some(fault) = progress.fault() {
+                    return Err(Reason::Body(fault));
+                }
+                self.note_failure(target, &failure);
+                let reason = Reason::Target(target.to_string(), failure);
+                // Whoever has seen a part of it has seen the credential.
+                let Some(unsent) = unsent else { return Err(reason) };
+                body = unsent;
+                last = Some(reason);
+            }
+            match last {
+                Some(Reason::Target(_, TargetFailure::Connect(ConnectError::AllDown)))
+                    if !last_resort => {}
+                Some(reason) => return Err(reason),
+                None => break,
+            }
+        }
+        Err(Reason::NoTarget)
+    }
+
+    /// Sends a request to one target: over a connection that is at hand, or over a new one.
+    async fn send_to(
+        &self,
+        aim: &Aim<'_, P>,
+        head: &Head,
+        body: ClientBody,
+        progress: &Progress,
+    ) -> Result<Answered, Failed> {
+        let Aim { generation, way, target, browser, .. } = aim;
+        let endpoint = match generation.backends.endpoint(target, Protocol::Webmail) {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                let failure = TargetFailure::Connect(error.into());
+                return Err(Failed { failure, unsent: Some(body) });
+            }
+        };
+        let client = is_of_one_client(&endpoint).then_some(self.client);
+        let key = Key::new(&target.host, &endpoint, client);
+        let allowed = |at: SocketAddr| way.allows(&target.host, &at.ip());
+        let mut body = body;
+        while let Some(kept) = self.pool.take(&key, &endpoint.settings, allowed) {
+            let lease = Lease { pool: self.pool.clone(), key: key.clone(), connection: kept };
+            match send_over(lease, head, body, progress, target, browser).await {
+                Ok(answered) => {
+                    self.service.metrics.connection("kept");
+                    return Ok(answered);
+                }
+                // It had been closed while it lay there.
+                Err(Failed { unsent: Some(unsent), .. }) => body = unsent,
+                Err(Failed { failure: TargetFailure::Broken(error), .. })
+                    if head.is_repeatable && is_end(&error) =>
+                {
+                    body = ClientBody::Empty;
+                    break;
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        let connection = match self.connect(aim).await {
+            Ok(connection) => connection,
+            Err(failure) => return Err(Failed { failure, unsent: Some(body) }),
+        };
+        self.service.metrics.connection("new");
+        let lease = Lease { pool: self.pool.clone(), key, connection };
+        send_over(lease, head, body, progress, target, browser).await
+    }
+
+    async fn connect(&self, aim: &Aim<'_, P>) -> Result<Connection, TargetFailure> {
+        let header = Header {
+            source: Some(self.client),
+            destination: Some(self.local),
+            ..Header::default()
+        };
+        let request = connect::Request {
+            target: aim.target,
+            protocol: Protocol::Webmail,
+            table: &aim.generation.backends,
+            client: &header,
+            allowed: &|host, address| aim.way.allows(host, &address),
+            deadline: Instant::now() + CONNECTING,
+            last_resort: aim.last_resort,
+        };
+        let stall = self.service.settings.stall_timeout;
+        connect_and_greet(&self.service.process.connector, &request, stall).await
+    }
+
+    fn note_failure(&self, target: &Target, failure: &TargetFailure) {
+        self.service.metrics.target_failed(failure.kind());
+        tracing::warn!(
+            target: "waypost::webmail",
+            session = %self.id, %target, reason = failure.kind(), detail = %failure,
+            "a target failed"
+        );
+    }
+}
+
+/// One target, and how it came to be tried.
+struct Aim<'a, P: Decide> {
+    generation: &'a Generation<P>,
+    way: &'a Way<'a, P::Targets>,
+    target: &'a Target,
+    browser: &'a Browser,
+    /// Every target is known to be down: try it all the same.
+    last_resort: bool,
+}
+
+/// Sends a request over one connection, and waits for the head of the answer.
+async fn send_over(
+    mut lease: Lease,
+    head: &Head,
+    body: ClientBody,
+    progress: &Progress,
+    target: &Target,
+    browser: &Browser,
+) -> Result<Answered, Failed> {
+    let failed = |failure, unsent| Failed { failure, unsent };
+    let began = Instant::now();
+    let target: Box<str> = target.to_string().into();
+    let mut request = request(head, body);
+    // Which of its cookies a browser got there is known by target.
+    request.headers_mut().extend(browser.shows(&target).map(|cookies| (COOKIE, cookies)));
+    let sending = lease.connection.sender.try_send_request(request);
+    let mut sending = std::pin::pin!(sending);
+    let answer = loop {
+        // While the body is under way there is nothing to be answered.
+        let deadline = began.max(progress.last()) + head.patience;
+        match timeout_at(deadline, &mut sending).await {
+            Ok(answer) => break answer,
+            Err(_) if began.max(progress.last()) + head.patience > Instant::now() => {}
+            Err(_) => return Err(failed(TargetFailure::Timeout, None)),
+        }
+    };
+    match answer {
+        Ok(response) => Ok(Answered { response, lease, target }),
+        Err(mut error) => {
+            let message = error.take_message();
+            let unsent = message.map(Request::into_body);
+            let error = error.into_error();
+            Err(match unsent {
+                Some(body) => failed(TargetFailure::Unsent(error), Some(body)),
+                None => failed(TargetFailure::Broken(error), None),
+            })
+        }
+    }
+}
+
+fn request(head: &Head, body: ClientBody) -> Request<ClientBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = head.target.clone();
+    *request.headers_mut() = head.headers.clone();
+    if let Some(gate) = &head.gate {
+        let gate = gate.clone();
+        // Others, such as 103, end here: the front has no way to pass on more than one head.
+        hyper::ext::on_informational(&mut request, move |answer| {
+            if answer.status() == StatusCode::CONTINUE {
+                gate.open();
+            }
+        });
+    }
+    request
+}
+
+/// Whether the connection ended without a single octet of an answer.
+fn is_end(error: &hyper::Error) -> bool {
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || error.is_closed()
+        || std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<std::io::Error>())
+            .is_some_and(|error| {
+                use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+                matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+            })
+}

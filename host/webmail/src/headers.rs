@@ -1,0 +1,238 @@
+//! What becomes of the fields of requests and answers on their way through.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use http::Version;
+use http::header::{
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+};
+use waypost_net::networks::Networks;
+
+use crate::cookie;
+
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// CGI programs take it for the variable `HTTP_PROXY`.
+const PROXY: HeaderName = HeaderName::from_static("proxy");
+
+/// Those that belong to one connection whatever `Connection` says (RFC 9110 section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 6] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// How often a request may have passed a Waypost of our name.
+const MAX_PASSES: usize = 3;
+
+/// Who is in front of us, as our own fields tell a back end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends<'a> {
+    /// Who connected to us.
+    pub(crate) peer: IpAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) encrypted: bool,
+    /// The name of the host that was asked for.
+    pub(crate) authority: &'a str,
+}
+
+/// Who a request comes from and how, where proxies in front are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) client: IpAddr,
+    pub(crate) encrypted: bool,
+}
+
+impl Origin {
+    /// The nearest hop of the request's path that is no trusted proxy.
+    pub(crate) fn of(
+        headers: &HeaderMap,
+        peer: IpAddr,
+        encrypted: bool,
+        trusted: &Networks,
+    ) -> Self {
+        if !trusted.contains(peer) {
+            return Self { client: peer, encrypted };
+        }
+        let hops = list(headers, &X_FORWARDED_FOR);
+        let hops: Vec<IpAddr> = hops.rev().map_while(|hop| hop.parse().ok()).collect();
+        let client = hops.iter().find(|hop| !trusted.contains(**hop)).or_else(|| hops.last());
+        // The first word is that of the proxy which the client itself has met.
+        let encrypted = match list(headers, &X_FORWARDED_PROTO).next() {
+            Some(proto) => proto.eq_ignore_ascii_case("https"),
+            None => encrypted,
+        };
+        Self { client: client.copied().unwrap_or(peer).to_canonical(), encrypted }
+    }
+}
+
+/// Makes the fields of a request those that a back end gets. `host` is what the client asked for.
+pub(crate) fn onward(headers: &mut HeaderMap, host: HeaderValue, version: Version, our_name: &str) {
+    let wants_trailers = list(headers, &TE).any(|coding| coding.eq_ignore_ascii_case("trailers"));
+    strip_connection(headers);
+    for name in [PROXY_AUTHORIZATION, PROXY] {
+        headers.remove(name);
+    }
+    headers.insert(HOST, host);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("TE"));
+    }
+    if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
+        credentials.set_sensitive(true);
+    }
+    add_via(headers, version, our_name);
+}
+
+/// Says who is in front of us. What the client itself says of that is dropped, unless it is a
+/// proxy whose word counts.
+pub(crate) fn tell_ends(headers: &mut HeaderMap, ends: Ends<'_>, trusted: &Networks) {
+    let believed = trusted.contains(ends.peer);
+    let aliases: Vec<HeaderName> =
+        headers.keys().filter(|name| is_about_ends(name.as_str(), believed)).cloned().collect();
+    for name in aliases {
+        headers.remove(name);
+    }
+    let protocol = if ends.encrypted { "https" } else { "http" };
+    let mut element = String::with_capacity(64);
+    match ends.peer {
+        IpAddr::V4(address) => drop(write!(element, "for={address}")),
+        // RFC 7239 section 6: the colons and brackets must be quoted.
+        IpAddr::V6(address) => drop(write!(element, "for=\"[{address}]\"")),
+    }
+    let _ = write!(element, ";host=\"{}\";proto={protocol}", ends.authority);
+    append(headers, FORWARDED, &element);
+    append(headers, X_FORWARDED_FOR, &ends.peer.to_string());
+    for (name, value) in [
+        (X_FORWARDED_PROTO, protocol),
+        (X_FORWARDED_HOST, ends.authority),
+        (X_FORWARDED_PORT, &*ends.local.port().to_string()),
+    ] {
+        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Whether a field is one of ours, or one that a server of a CGI-like kind would take for one: for
+/// those `_` and `-` are the same. A trusted proxy may set those that are written rightly.
+fn is_about_ends(name: &str, believed: bool) -> bool {
+    let (name, is_alias) = match name.contains('_') {
+        true => (std::borrow::Cow::Owned(name.replace('_', "-")), true),
+        false => (name.into(), false),
+    };
+    let is_ours = name == FORWARDED.as_str()
+        || name == X_REAL_IP.as_str()
+        || name.starts_with("x-forwarded-");
+    is_ours && (is_alias || !believed)
+}
+
+/// Makes the fields of an answer those that the client gets.
+pub(crate) fn homeward(headers: &mut HeaderMap, version: Version, our_name: &str) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // RFC 9112 section 6.3: it overrides the length, which must not go on.
+        headers.remove(CONTENT_LENGTH);
+    }
+    strip_connection(headers);
+    headers.remove(PROXY_AUTHENTICATE);
+    // It would send browsers past us, to another port of this host.
+    headers.remove(ALT_SVC);
+    retain(headers, SET_COOKIE, |field| !cookie::is_ours(field));
+    // They authenticate a connection and not a request: over connections that are shared, one
+    // user's would be the next one's.
+    retain(headers, WWW_AUTHENTICATE, |field| !is_of_connection(field));
+    add_via(headers, version, our_name);
+}
+
+/// Whether credentials, or a challenge, are of a scheme that authenticates connections (RFC 4559).
+pub(crate) fn is_of_connection(field: &HeaderValue) -> bool {
+    let field = field.as_bytes().trim_ascii();
+    [&b"ntlm"[..], b"negotiate"].iter().any(|scheme| {
+        field.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            && field.get(scheme.len()).is_none_or(|next| !next.is_ascii_alphanumeric())
+    })
+}
+
+/// What may not stand in trailers (RFC 9110 section 6.5.1), because a back end may treat it as if
+/// it had stood in the head, which was looked at.
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+    strip_connection(trailers);
+    for name in [HOST, CONTENT_LENGTH, AUTHORIZATION, COOKIE, SET_COOKIE, TRAILER, VIA] {
+        trailers.remove(name);
+    }
+    let aliases: Vec<_> =
+        trailers.keys().filter(|name| is_about_ends(name.as_str(), false)).cloned().collect();
+    for name in aliases {
+        trailers.remove(name);
+    }
+}
+
+/// Whether a request has passed a Waypost of our name too often.
+pub(crate) fn runs_in_circle(headers: &HeaderMap, our_name: &str) -> bool {
+    let hops = list(headers, &VIA).filter(|hop| hop.split(' ').nth(1) == Some(our_name));
+    hops.count() >= MAX_PASSES
+}
+
+/// The tokens of an upgrade that a request asks for, or an answer grants: `Upgrade` counts where
+/// `Connection` names it.
+pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let named = list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case("upgrade"));
+    named.then(|| headers.get(UPGRADE).cloned()).flatten()
+}
+
+/// The elements of a field that is a list, of all its lines.
+pub(crate) fn list<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    let elements: Vec<&str> =
+        lines.flat_map(|line| line.split(',')).map(str::trim).filter(|e| !e.is_empty()).collect();
+    elements.into_iter()
+}
+
+fn strip_connection(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = list(headers, &CONNECTION)
+        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// RFC 9110 section 7.6.3.
+fn add_via(headers: &mut HeaderMap, version: Version, our_name: &str) {
+    let version = match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    };
+    append(headers, VIA, &format!("{version} {our_name}"));
+}
+
+fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
+    if let Ok(value) = HeaderValue::from_str(element) {
+        headers.append(name, value);
+    }
+}
+
+fn retain(headers: &mut HeaderMap, name: HeaderName, keep: impl Fn(&HeaderValue) -> bool) {
+    if headers.get_all(&name).iter().all(&keep) {
+        return;
+    }
+    let kept: Vec<_> = headers.get_all(&name).iter().filter(|v| keep(v)).cloned().collect();
+    headers.remove(&name);
+    for value in kept {
+        headers.append(&name, value);
+    }
+}

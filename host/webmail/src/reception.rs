@@ -1,0 +1,391 @@
+//! Who is it, and where do they go? What a request hears that is for no back end.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Response, StatusCode};
+use tokio::time::sleep_until;
+use waypost_model::{Address, Context, Lookup, Purpose};
+use waypost_routing::{Decide, LoginName, Resolution};
+use waypost_session::Grant;
+
+use crate::answer::Reason;
+use crate::basic::Basic;
+use crate::body::{Ahead, AnswerBody, ClientBody};
+use crate::browser::Browser;
+use crate::cookie;
+use crate::exchange::{Exchange, jittered};
+use crate::form::{Fields, FormError, Kind, MAX_FORM};
+use crate::identification::Identification;
+use crate::page::{ADDRESS_FIELD, FORGET, Language, PREFIX, Problem, View, WAY_BACK_FIELD};
+use crate::same_origin::is_same_origin;
+use crate::seal::RouteCookie;
+use crate::visitor::{Visitor, remembered};
+use crate::way_back::WayBack;
+
+/// Who asks, and how policies are asked about them.
+pub(crate) struct Asker {
+    pub(crate) name: LoginName,
+    pub(crate) context: Arc<Context>,
+    pub(crate) browser: Browser,
+    pub(crate) visit: Visit,
+}
+
+/// How the asker is known.
+pub(crate) enum Visit {
+    /// By credentials in each request.
+    Basic(Basic),
+    /// By a form that the back end is about to read.
+    Form,
+    /// By what the browser remembers.
+    Cookie {
+        /// The request is to log out: the user is forgotten with it.
+        leaves: bool,
+    },
+}
+
+/// An answer of ours that is no refusal.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// What it is, in logs and metrics.
+    pub(crate) kind: &'static str,
+    pub(crate) response: Response<Bytes>,
+}
+
+impl<P: Decide> Exchange<'_, P>
+where
+    P::Targets: Grant,
+{
+    /// Makes out who sends a request, and takes the cookies out of it.
+    ///
+    /// # Errors
+    /// The answer, where it is ours: the page, what is behind it, or a refusal.
+    pub(crate) async fn receive(
+        &self,
+        parts: &mut Parts,
+        body: &mut ClientBody,
+        host: &Authority,
+    ) -> Result<Asker, Reason> {
+        let known = self.remembered(parts);
+        if parts.uri.path().starts_with(PREFIX) {
+            return Err(self.page(parts, body, host, known).await);
+        }
+        let rules = self.identification();
+        let visitor = Visitor::of(parts, body, known.as_ref(), &rules.login_forms).await?;
+        let (mut name, login_name, visit) = match visitor {
+            Visitor::Nobody => return Err(stranger(parts, rules)),
+            Visitor::Basic(basic) => {
+                self.check_encryption()?;
+                let name = self.session.entrance.names.read(&basic.login_name(), None)?;
+                (name, basic.user.clone(), Visit::Basic(basic))
+            }
+            Visitor::Form(user) => {
+                self.check_encryption()?;
+                let Ok(name) = self.session.entrance.names.read(&user, None) else {
+                    return Err(self.unknown(&parts.headers, host, &user).await);
+                };
+                (name, user, Visit::Form)
+            }
+            Visitor::Cookie(cookie) => {
+                let (path, query) = (parts.uri.path(), parts.uri.query());
+                let leaves = rules.log_out.iter().any(|place| place.is(path, query));
+                let user = cookie.address.as_str().to_owned();
+                let name = LoginName { lookup: identify(cookie.address), authentication_id: None };
+                (name, user, Visit::Cookie { leaves })
+            }
+        };
+        if !matches!(visit, Visit::Basic(_)) {
+            name.lookup = identify(name.lookup.address.clone());
+        }
+        let address = name.lookup.address.clone();
+        let browser = Browser::of(address, known, &mut parts.headers, self.origin.encrypted);
+        let context = self.context(&login_name, &name);
+        Ok(Asker { name, context, browser, visit })
+    }
+
+    /// What somebody hears who is known by a form or a cookie, and whom no policy knows, where
+    /// there are no decoys.
+    pub(crate) async fn unknown(
+        &self,
+        headers: &HeaderMap,
+        host: &Authority,
+        user: &str,
+    ) -> Reason {
+        self.delay().await;
+        let view = View {
+            language: Language::of(headers),
+            host: host.as_str(),
+            address: user,
+            way_back: "/",
+            problem: Some(Problem::Unknown),
+            is_remembered: false,
+        };
+        let mut response = self.identification().page.answer(&view);
+        set_cookie(&mut response, self.forgetting());
+        reply("unknown-user", response)
+    }
+
+    /// After a back end has heard that the user leaves: the page for the next one, with what the
+    /// back end has set. A refusal of the back end is shown as it is.
+    pub(crate) fn farewell(&self, mut answer: Response<AnswerBody>) -> Response<AnswerBody> {
+        set_cookie(&mut answer, self.forgetting());
+        if answer.status().is_client_error() || answer.status().is_server_error() {
+            return answer;
+        }
+        let mut page = see_other(PREFIX);
+        for field in answer.headers().get_all(SET_COOKIE) {
+            set_cookie(&mut page, Some(field.clone()));
+        }
+        let line = answer.into_body().into_line();
+        let page = page.map(AnswerBody::own);
+        match line {
+            Some(line) => page.map(|body| body.noted(line)),
+            None => page,
+        }
+    }
+
+    fn identification(&self) -> &Identification {
+        &self.session.service.settings.identification
+    }
+
+    fn remembered(&self, parts: &Parts) -> Option<RouteCookie> {
+        let keys = self.session.service.keys.keys();
+        let lifetime = self.identification().cookie_lifetime;
+        match remembered(&parts.headers, self.origin.encrypted, &keys, lifetime) {
+            Ok(known) => known,
+            Err(why) => {
+                self.session.service.metrics.cookie(why);
+                None
+            }
+        }
+    }
+
+    fn check_encryption(&self) -> Result<(), Reason> {
+        match self.origin.encrypted || self.session.entrance.allow_plaintext {
+            true => Ok(()),
+            false => Err(Reason::Plaintext),
+        }
+    }
+
+    fn context(&self, login_name: &str, name: &LoginName) -> Arc<Context> {
+        let entrance = &self.session.entrance;
+        Arc::new(Context {
+            protocol: entrance.kind.protocol,
+            listener: entrance.kind.listener.clone(),
+            client_address: self.origin.client,
+            encrypted: self.origin.encrypted,
+            mechanism: None,
+            login_name: Some(Arc::from(login_name)),
+            authentication_id: name.authentication_id.clone(),
+            certificate_name: None,
+            sender: None,
+            now: SystemTime::now(),
+        })
+    }
+
+    async fn delay(&self) {
+        let delay = self.session.service.settings.auth_failure_delay;
+        sleep_until(self.began + jittered(delay)).await;
+    }
+
+    fn forgetting(&self) -> Option<HeaderValue> {
+        cookie::forget(self.origin.encrypted)
+    }
+
+    /// Everything below [`PREFIX`].
+    async fn page(
+        &self,
+        parts: &Parts,
+        body: &mut ClientBody,
+        host: &Authority,
+        known: Option<RouteCookie>,
+    ) -> Reason {
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        match parts.uri.path() {
+            PREFIX if is_read => self.show(parts, host, known.as_ref()),
+            PREFIX if parts.method == Method::POST => {
+                let heard = self.hear(parts, body, host, known).await;
+                heard.unwrap_or_else(|reason| reason)
+            }
+            FORGET if is_read || parts.method == Method::POST => self.forget(parts, host),
+            PREFIX | FORGET => {
+                let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+                let allowed = HeaderValue::from_static("GET, HEAD, POST");
+                response.headers_mut().insert(ALLOW, allowed);
+                reply("page", response)
+            }
+            _ => reply("page", empty(StatusCode::NOT_FOUND)),
+        }
+    }
+
+    fn show(&self, parts: &Parts, host: &Authority, known: Option<&RouteCookie>) -> Reason {
+        let way_back = way_back_of(parts.uri.query().unwrap_or_default());
+        let view = View {
+            language: Language::of(&parts.headers),
+            host: host.as_str(),
+            address: known.map_or("", |known| known.address.as_str()),
+            is_remembered: known.is_some(),
+            way_back: way_back.as_str(),
+            problem: None,
+        };
+        reply("page", self.identification().page.answer(&view))
+    }
+
+    /// An address was sent: remembers it and sends the browser on its way.
+    async fn hear(
+        &self,
+        parts: &Parts,
+        body: &mut ClientBody,
+        host: &Authority,
+        known: Option<RouteCookie>,
+    ) -> Result<Reason, Reason> {
+        let rules = self.identification();
+        self.check_encryption()?;
+        let form = match body.read_ahead(MAX_FORM).await? {
+            Ahead::Whole(form) => form,
+            Ahead::More => {
+                body.linger().await;
+                return Err(FormError::TooLong.into());
+            }
+        };
+        let fields = Fields::read(&Kind::Urlencoded, &form).await?;
+        let typed = fields.only(ADDRESS_FIELD)?.unwrap_or_default().trim();
+        let way_back = WayBack::read(fields.only(WAY_BACK_FIELD)?.unwrap_or_default());
+        let again = |problem| {
+            let view = View {
+                language: Language::of(&parts.headers),
+                host: host.as_str(),
+                address: typed,
+                is_remembered: false,
+                way_back: way_back.as_str(),
+                problem: Some(problem),
+            };
+            reply("page", rules.page.answer(&view))
+        };
+        if !is_same_origin(&parts.headers, host) {
+            return Ok(again(Problem::Foreign));
+        }
+        if typed.is_empty() {
+            return Ok(again(Problem::Empty));
+        }
+        let Ok(mut name) = self.session.entrance.names.read(typed, None) else {
+            return Ok(again(Problem::Invalid));
+        };
+        let address = name.lookup.address.clone();
+        name.lookup = identify(address.clone());
+        let process = &self.session.service.process;
+        let generation = process.generation.load_full();
+        let context = self.context(typed, &name);
+        match process.router.resolve(&generation.domains, &name.lookup, &context).await {
+            Resolution::Route(_) => {}
+            Resolution::Temporary { .. } => return Ok(again(Problem::Unavailable)),
+            _ if rules.decoys.is_empty() => {
+                self.delay().await;
+                return Ok(again(Problem::Unknown));
+            }
+            _ => {}
+        }
+        let onward = match rules.address_parameter.as_deref() {
+            Some(parameter) => way_back.with(parameter, address.as_str()),
+            None => way_back.clone(),
+        };
+        let mut response = see_other(onward.as_str());
+        set_cookie(&mut response, self.remembering(parts, address, known));
+        Ok(reply("identified", response))
+    }
+
+    /// The field that remembers an address. What other cookies the browser has now is another's,
+    /// unless it is the same user's.
+    fn remembering(
+        &self,
+        parts: &Parts,
+        address: Address,
+        known: Option<RouteCookie>,
+    ) -> Option<HeaderValue> {
+        let now = SystemTime::now();
+        let cookie = match known {
+            Some(known) if known.address == address => RouteCookie { sealed_at: now, ..known },
+            known => {
+                let mut cookie = RouteCookie::new(address, now);
+                cookie.strangers = known.map(|known| known.strangers).unwrap_or_default();
+                cookie.strangers.extend(&cookie::strangers(&parts.headers));
+                cookie
+            }
+        };
+        let sealed = cookie.seal(&self.session.service.keys.keys())?;
+        let lifetime = self.identification().cookie_lifetime;
+        cookie::set(sealed, lifetime, self.origin.encrypted)
+    }
+
+    /// Forgets the user at the user's own wish, and shows the page.
+    fn forget(&self, parts: &Parts, host: &Authority) -> Reason {
+        let mut response = see_other(PREFIX);
+        if is_same_origin(&parts.headers, host) {
+            set_cookie(&mut response, self.forgetting());
+        }
+        reply("forgotten", response)
+    }
+}
+
+/// What nobody hears: a page where somebody sits before it, who can say.
+fn stranger(parts: &Parts, rules: &Identification) -> Reason {
+    let path = parts.uri.path();
+    let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+    // Browsers send no other methods by themselves, and no credentials of other kinds.
+    let is_program = rules.api_paths.iter().any(|branch| branch.holds(path))
+        || !(is_read || parts.method == Method::POST)
+        || parts.headers.contains_key(AUTHORIZATION);
+    if is_program {
+        return Reason::Nobody;
+    }
+    // A picture, or what a script fetches, of somebody who is not known any more.
+    let destination = parts.headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
+    if destination.is_some_and(|it| !matches!(it, b"document" | b"iframe" | b"frame")) {
+        return Reason::NoPage;
+    }
+    // What was posted is gone.
+    let query = parts.uri.path_and_query().filter(|_| is_read);
+    let way_back = query.map_or_else(WayBack::default, |way| WayBack::read(way.as_str()));
+    reply("asked", see_other(&way_back.by_page()))
+}
+
+fn way_back_of(query: &str) -> WayBack {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    let to = parameters.find(|(name, _)| name == WAY_BACK_FIELD);
+    to.map_or_else(WayBack::default, |(_, to)| WayBack::read(&to))
+}
+
+fn identify(address: Address) -> Arc<Lookup> {
+    Arc::new(Lookup { purpose: Purpose::Identify, address })
+}
+
+/// RFC 9110 section 15.4.4: the next request is a GET. `location` is ASCII by its making.
+fn see_other(location: &str) -> Response<Bytes> {
+    let mut response = empty(StatusCode::SEE_OTHER);
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(location) {
+        headers.insert(LOCATION, location);
+    }
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn set_cookie<B>(response: &mut Response<B>, field: Option<HeaderValue>) {
+    if let Some(field) = field {
+        response.headers_mut().append(SET_COOKIE, field);
+    }
+}
+
+fn reply(kind: &'static str, response: Response<Bytes>) -> Reason {
+    Reason::Reply(Box::new(Reply { kind, response }))
+}

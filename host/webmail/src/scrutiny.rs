@@ -1,0 +1,142 @@
+//! Requests that could be read in two ways: by us in one, by what is behind or in front of us in
+//! the other. They are refused, and nothing more is read from whoever sent them.
+//!
+//! What hyper refuses by itself is not looked at again; what it silently puts right is looked at
+//! before it comes there, by [`Framing`](crate::front).
+
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+
+use crate::headers::{list, upgrade};
+
+/// What is wrong with a request.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    #[error("the request names no host, or more than one")]
+    Host,
+    #[error("the request names one host in its target and another in Host")]
+    TwoHosts,
+    #[error("the target is no path")]
+    Target,
+    #[error("the method is for proxies of another kind")]
+    Method,
+    #[error("a field is named so that some servers take it for another")]
+    Alias,
+    #[error("another version of HTTP in clear is not spoken here")]
+    Upgrade,
+    #[error("there is more than one Authorization field")]
+    TwoAuthorizations,
+    #[error("the body has no length, or more than one")]
+    Length,
+}
+
+impl Misfit {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Where a request goes, read in the only way there is.
+#[derive(Debug)]
+pub(crate) struct Addressed {
+    /// The host that was asked for, as it was written.
+    pub(crate) authority: Authority,
+    /// The path with its query; or `*`.
+    pub(crate) target: Uri,
+}
+
+/// Looks through the head of a request.
+pub(crate) fn scrutinise(
+    method: &Method,
+    uri: &Uri,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<Addressed, Misfit> {
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err(Misfit::Method);
+    }
+    let authority = authority(uri, version, headers)?;
+    let target = target(method, uri)?;
+    if headers.keys().any(is_alias) {
+        return Err(Misfit::Alias);
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1
+        || (headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING))
+        || headers.get(TRANSFER_ENCODING).is_some_and(|coding| !is_chunked(coding))
+    {
+        return Err(Misfit::Length);
+    }
+    if let Some(protocols) = upgrade(headers)
+        && names_http(&protocols)
+    {
+        return Err(Misfit::Upgrade);
+    }
+    Ok(Addressed { authority, target })
+}
+
+/// RFC 9112 section 3.2: exactly one, and the same in both places.
+fn authority(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<Authority, Misfit> {
+    let mut fields = headers.get_all(HOST).iter();
+    let field = fields.next();
+    if fields.next().is_some() {
+        return Err(Misfit::Host);
+    }
+    let field = match field {
+        Some(field) => Some(host(field)?),
+        // HTTP/2 has `:authority` for it.
+        None if version == Version::HTTP_2 => None,
+        None => return Err(Misfit::Host),
+    };
+    match (uri.authority(), field) {
+        (Some(named), Some(field)) if *named != field => Err(Misfit::TwoHosts),
+        (Some(named), _) if named.as_str().contains('@') => Err(Misfit::Host),
+        (Some(named), _) => Ok(named.clone()),
+        (None, Some(field)) => Ok(field),
+        (None, None) => Err(Misfit::Host),
+    }
+}
+
+fn host(field: &HeaderValue) -> Result<Authority, Misfit> {
+    let authority = Authority::try_from(field.as_bytes()).map_err(|_| Misfit::Host)?;
+    if authority.host().is_empty() || authority.as_str().contains(['@', '"', '\\']) {
+        return Err(Misfit::Host);
+    }
+    Ok(authority)
+}
+
+/// RFC 9112 section 3.2.1: what goes on is in origin form.
+fn target(method: &Method, uri: &Uri) -> Result<Uri, Misfit> {
+    let path_and_query = uri.path_and_query().ok_or(Misfit::Target)?;
+    let is_asterisk = path_and_query.as_str() == "*" && method == Method::OPTIONS;
+    if !is_asterisk && !path_and_query.path().starts_with('/') {
+        return Err(Misfit::Target);
+    }
+    Ok(Uri::from(path_and_query.clone()))
+}
+
+/// Names that become those of message framing where `_` and `-` are the same.
+fn is_alias(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.contains('_')
+        && matches!(
+            &*name.replace('_', "-"),
+            "content-length" | "transfer-encoding" | "host" | "connection" | "authorization"
+        )
+}
+
+fn is_chunked(coding: &HeaderValue) -> bool {
+    coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")
+}
+
+fn names_http(protocols: &HeaderValue) -> bool {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::UPGRADE, protocols.clone());
+    list(&headers, &http::header::UPGRADE).any(|protocol| {
+        let name = protocol.split('/').next().unwrap_or_default();
+        ["h2c", "h2", "http", "tls"].iter().any(|http| name.eq_ignore_ascii_case(http))
+    })
+}
