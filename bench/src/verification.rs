@@ -81,8 +81,9 @@ fn slapd(
     let file = folder.join("slapd.conf");
     std::fs::write(&file, configuration)?;
     let more = format!("objectClass: inetLocalMailRecipient\nuserPassword: {stored}\nuid: ");
-    let ldif =
-        crate::decision::ldif(&backend.ip().to_string()).replace("\nuid: ", &format!("\n{more}"));
+    let ldif = crate::decision::ldif(&backend.ip().to_string());
+    // slapadd takes the version of LDIF for an entry.
+    let ldif = ldif.trim_start_matches("version: 1\n\n").replace("\nuid: ", &format!("\n{more}"));
     std::fs::write(folder.join("all.ldif"), ldif)?;
     let added = Command::new("/usr/sbin/slapadd")
         .args(["-q", "-f"])

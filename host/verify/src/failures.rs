@@ -1,8 +1,10 @@
 //! Failed logins, charged when they start.
 //!
 //! An attempt is charged to its user and to its client's network before anybody is asked, and what
-//! it was charged is given back when it succeeds, or when nobody could say. So a hundred attempts at
-//! once do not all find a clean sheet: each sees those before it, decided or not.
+//! it was charged is given back when it succeeds, or when nobody could say. So where something has
+//! failed before, a hundred attempts at once are not a hundred free guesses: each sees those before
+//! it, decided or not. Where nothing has failed they hold up nobody: a mail client opens several
+//! connections at once, and behind one address there may be a whole house after an outage.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -50,8 +52,8 @@ enum Who {
 /// What is known of one of them.
 #[derive(Debug)]
 struct Sheet {
-    /// Failed attempts, and those that are undecided.
-    charged: u32,
+    failed: u32,
+    /// Attempts that are undecided.
     in_flight: u32,
     last: Instant,
     /// The wrong passwords of a user, as keyed hashes, the latest last.
@@ -113,8 +115,7 @@ impl Failures {
             if sheet.is_forgotten(now, settings.forgotten_after) {
                 *sheet = Sheet::new(now);
             }
-            most = most.max(sheet.charged);
-            sheet.charged = sheet.charged.saturating_add(1);
+            most = most.max(sheet.charged());
             sheet.in_flight = sheet.in_flight.saturating_add(1);
             sheet.last = now;
         }
@@ -149,14 +150,12 @@ impl Failures {
             let Entry::Occupied(mut sheet) = sheets.entry(who.clone()) else { continue };
             let it = sheet.get_mut();
             it.in_flight = it.in_flight.saturating_sub(1);
-            if !counts {
-                it.charged = it.charged.saturating_sub(1);
-            }
+            it.failed = it.failed.saturating_add(u32::from(counts));
             // Who logs in has shown that the failures before were their own.
             if matches!((&outcome, who), (Outcome::Succeeded, Who::User(_))) {
-                it.charged = it.in_flight;
+                it.failed = 0;
             }
-            if it.charged == 0 && it.in_flight == 0 && it.wrong.is_empty() {
+            if it.failed == 0 && it.in_flight == 0 && it.wrong.is_empty() {
                 sheet.remove();
             }
         }
@@ -217,7 +216,12 @@ impl FailureSettings {
 
 impl Sheet {
     fn new(now: Instant) -> Self {
-        Self { charged: 0, in_flight: 0, last: now, wrong: Vec::new() }
+        Self { failed: 0, in_flight: 0, last: now, wrong: Vec::new() }
+    }
+
+    /// What an attempt that starts now finds: nothing where nothing has failed.
+    fn charged(&self) -> u32 {
+        if self.failed == 0 { 0 } else { self.failed.saturating_add(self.in_flight) }
     }
 
     fn is_forgotten(&self, now: Instant, after: Duration) -> bool {
@@ -327,15 +331,26 @@ mod tests {
     }
 
     #[test]
-    fn attempts_at_once_see_each_other() {
+    fn attempts_at_once_see_each_other_once_something_has_failed() {
         let failures = failures(0);
+        fail(&failures, "ann@a.test", "192.0.2.1", "x");
         let attempts: Vec<Attempt> =
             (0..5).map(|_| failures.begin(ANN, address("192.0.2.1")).unwrap()).collect();
         let delays: Vec<u64> = attempts.iter().map(|it| it.delay().as_secs()).collect();
-        assert_eq!(delays, [0, 0, 1, 2, 4]);
+        assert_eq!(delays, [0, 1, 2, 4, 5]);
         // What nobody could judge is given back.
         drop(attempts);
         assert_eq!(failures.begin(ANN, address("192.0.2.1")).unwrap().delay(), Duration::ZERO);
+    }
+
+    #[test]
+    fn connections_at_once_hold_up_nobody_where_nothing_has_failed() {
+        let failures = failures(0);
+        let start = || failures.begin(ANN, address("192.0.2.1")).unwrap();
+        let attempts: Vec<Attempt> = (0..50).map(|_| start()).collect();
+        assert!(attempts.iter().all(|attempt| attempt.delay().is_zero()));
+        attempts.into_iter().for_each(Attempt::succeeded);
+        assert!(failures.0.sheets.lock().is_empty());
     }
 
     #[test]
