@@ -64,6 +64,9 @@ pub(crate) enum Reason {
     /// A policy's word.
     #[error("the policy refuses: {}", .0.kind())]
     Refused(Refusal),
+    /// The policy wants the password checked before a back end sees it, and nobody here can.
+    #[error("the policy asks for a check of the password at the front, which webmail has not")]
+    Unverified,
     /// A policy cannot answer now.
     #[error("{0}")]
     Trouble(Trouble),
@@ -99,6 +102,7 @@ impl Reason {
             Self::NotServed => "not-served",
             Self::UnknownUser => "unknown-user",
             Self::Refused(refusal) => refusal.kind(),
+            Self::Unverified => "unverified",
             Self::Trouble(trouble) => trouble.kind(),
             Self::Moved => "moved",
             Self::Target(_, failure) => failure.kind(),
