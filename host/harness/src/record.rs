@@ -25,8 +25,9 @@ use waypost_policy::{Observation, PolicySettings};
 
 use file::Files;
 
-/// Decisions that wait to be written. What comes then is left out: nobody waits for a disk.
-const WAITING: usize = 256;
+/// Decisions that wait to be written, each with what its searches brought. What comes then is left
+/// out: nobody waits for a disk.
+const WAITING: usize = 64;
 
 /// Writes down what policies do. Cheap to clone; all clones write the same recording.
 #[derive(Clone)]

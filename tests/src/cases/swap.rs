@@ -112,8 +112,8 @@ fn swap() {
     assert!(wrong.is_empty(), "{} of {logins} went wrong: {:#?}", wrong.len(), wrong.first());
     assert!(slowest < SLOWEST, "{slowest:?}");
     // A machine that is busy with other tests carries fewer; what is here carries far more.
-    assert!(logins > 100 * CLIENTS, "{logins}");
-    assert!(swaps as f64 > 5.0 * took.as_secs_f64(), "{swaps} in {took:?}");
+    assert!(logins > 50 * CLIENTS, "{logins}");
+    assert!(swaps as f64 > 2.0 * took.as_secs_f64(), "{swaps} in {took:?}");
     assert!(after <= before + GROWTH, "from {before} KiB to {after} KiB:{shown}");
     let log = waypost.log();
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
@@ -209,7 +209,8 @@ fn users() -> String {
     })
 }
 
-/// Nothing is remembered, so that each login asks the policy that is in force.
+/// Nothing is remembered, so that each login asks the policy that is in force. The clients are many
+/// users behind one address, as a webmail host's.
 fn configuration(port: u16, back_end: u16, use_first: &str) -> String {
     format!(
         r#"[server]
@@ -229,8 +230,7 @@ protocol = "imap"
 bind = ["127.0.0.1:{port}"]
 tls = "none"
 allow-plaintext-login = true
-max-connections-per-address = 1000
-max-connections-per-user = 1000
+exempt-networks = ["127.0.0.0/8"]
 
 [directory.main]
 ldif = "users.ldif"
