@@ -102,6 +102,8 @@ fn every_scheme() {
             add_person(&cluster, &name, Some(hash));
             let address = format!("{name}@localdomain.test");
             cluster.north.add_user(&address, PASSWORD, "Checked");
+            // Dovecot sees by the second whether the file of its users has changed.
+            std::thread::sleep(std::time::Duration::from_millis(1100));
             let account = cluster.imap(Tls::Implicit, &address, PASSWORD, &ca);
             // mbsync takes no space in a password.
             let (client, read) = CLIENTS[1 + number % 2];
