@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep_until};
-use waypost_model::{Address, Lookup, Purpose, Target, Verification};
+use waypost_model::{Address, Target, Verification};
 use waypost_routing::{Decide, Renewal, Resolution, Routed};
 use waypost_session::{Generation, Grant};
 
@@ -171,7 +171,7 @@ where
         let resolving = process.router.resolve(&generation.domains, lookup, context);
         let rejection = match resolving.await {
             Resolution::Route(routed) => {
-                check_verification(&routed, lookup)?;
+                check_verification(&routed)?;
                 return self
                     .answer_by(&generation, routed, asker, head, body, progress, line)
                     .await;
@@ -218,7 +218,7 @@ where
             // The body has gone where it was not wanted: the client still has it.
             Renewal::Changed(_) if had_body => return Err(Reason::Moved),
             Renewal::Changed(routed) => {
-                check_verification(&routed, lookup)?;
+                check_verification(&routed)?;
                 let body = ClientBody::Empty;
                 line.by(&routed);
                 let way = Way::Routed(&routed);
@@ -312,13 +312,13 @@ where
 }
 
 /// A password must not reach a back end that the front has not found right, where the policy says
-/// so; and a web login is not checked here. Who is only identified sends none.
-fn check_verification<T>(routed: &Routed<T>, lookup: &Lookup) -> Result<(), Reason> {
-    let is_checked_behind = routed.route.verification == Verification::ByBackend;
-    if lookup.purpose == Purpose::Login && !is_checked_behind {
-        return Err(Reason::Unverified);
+/// so, and a web login is not checked here. That holds for who is only identified, too: what the back
+/// end's own page asks them for is a password.
+fn check_verification<T>(routed: &Routed<T>) -> Result<(), Reason> {
+    match routed.route.verification {
+        Verification::ByBackend => Ok(()),
+        Verification::ByBind(_) | Verification::ByPassword(_) => Err(Reason::Unverified),
     }
-    Ok(())
 }
 
 /// The length of the body, where the head says.

@@ -26,12 +26,12 @@ static TRUSTED_PROXIES: Setting<NetworkList> = Setting::with_default(
 static HEADER_TIMEOUT: Setting<Period> = Setting::with_default(
     "header-timeout",
     "\"10s\"",
-    "How long a TLS handshake may take, and the head of a request from its first octet.",
+    "How long a TLS handshake may take, and an HTTP/2 client to show that it is still there.",
 );
 static KEEP_ALIVE: Setting<Period> = Setting::with_default(
     "keep-alive",
     "\"75s\"",
-    "How long a client's connection may wait for its next request.",
+    "How long a client's connection may wait for the whole head of its next request.",
 );
 static STALL_TIMEOUT: Setting<Period> = Setting::with_default(
     "stall-timeout",
