@@ -122,12 +122,18 @@ fn unverified() {
         text.replace(ldif, &format!("{ldif}\npassword-field = \"userPassword\""))
             .replace(grant, &format!("{grant}\nverification = [\"password\"]"))
             .replace(field, &format!("{field}\nverify = \"password\""))
+            + "[webmail]\nlogin-forms = [{ path = \"/in\", user = \"u\", password = \"p\" }]\n"
     });
-    let mut command = Command::new("/usr/bin/curl");
-    command.args(["-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}", "-u"]);
-    command.arg("user1@localdomain.test:user1").arg(format!("http://127.0.0.1:{http}/"));
-    let output = run_within(&mut command, Duration::from_secs(30));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "503", "{}", waypost.log());
+    let basic = ["-u", "user1@localdomain.test:user1"];
+    let form = ["-d", "u=user1%40localdomain.test&p=user1"];
+    for credentials in [basic, form] {
+        let mut command = Command::new("/usr/bin/curl");
+        command.args(["-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"]);
+        command.args(credentials).arg(format!("http://127.0.0.1:{http}/in"));
+        let output = run_within(&mut command, Duration::from_secs(30));
+        let status = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(status, "503", "{credentials:?}: {}", waypost.log());
+    }
     let reached = listener.accept();
     assert!(reached.is_err(), "a back end was reached: {reached:?}");
     assert!(waypost.log().contains("unverified"), "{}", waypost.log());
