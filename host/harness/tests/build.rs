@@ -18,9 +18,10 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Copies everything that git knows of the two folders, at another depth and under other names.
+/// Copies everything that git knows of the two folders, links as links, at another depth and under
+/// other names.
 fn copy_sources(to: &Path) {
-    let script = "git ls-files -z wit plugins | xargs -0 cp --parents -t \"$0\"";
+    let script = "git ls-files -z wit plugins | xargs -0 cp --no-dereference --parents -t \"$0\"";
     let copied = Command::new("sh").args(["-c", script]).arg(to).current_dir(repository()).status();
     assert!(copied.unwrap().success());
 }
