@@ -25,6 +25,7 @@ use crate::report::Report;
 const PLUGIN: &[u8] = include_bytes!("../../plugins/prebuilt/ldap-routing.wasm");
 
 pub(crate) async fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
+    report.begin("");
     let count = if quick { 1_000 } else { 50_000 };
     let metrics = waypost_policy::Metrics::register(&mut Registry::default());
     let host = Host::new(&EngineSettings::default(), metrics)?;
@@ -140,8 +141,10 @@ fn context() -> Context {
 }
 
 fn policy_settings() -> anyhow::Result<PolicySettings> {
-    let ldif =
-        LdifSettings::new("main", LdifSource::Content(ldif("127.0.0.2").into_bytes().into()));
+    let ldif = LdifSettings::new(
+        "main",
+        LdifSource::Content(ldif(USERS, &["127.0.0.2"]).into_bytes().into()),
+    );
     let metrics = waypost_directory::Metrics::register(&mut Registry::default());
     let directory = Directory::Ldif(LdifDirectory::load(ldif, &metrics)?);
     let grant = Grant::new(["mail", "mailHost"], directory.secret_attributes())?;
@@ -159,11 +162,11 @@ fn policy_settings() -> anyhow::Result<PolicySettings> {
     })
 }
 
-/// The directory of every measurement: all users live at `host`.
-pub(crate) fn ldif(host: &str) -> String {
+/// The directory of every measurement: so many users, who live at each of `hosts` in turn.
+pub(crate) fn ldif(users: usize, hosts: &[&str]) -> String {
     let mut ldif =
         "version: 1\n\ndn: dc=bench,dc=test\nobjectClass: domain\ndc: bench\n".to_owned();
-    for user in 0..USERS {
+    for (user, host) in (0..users).zip(hosts.iter().cycle()) {
         ldif += &format!(
             "\ndn: uid=user{user},dc=bench,dc=test\nobjectClass: inetOrgPerson\nuid: user{user}\n\
              cn: user{user}\nsn: user{user}\nmail: user{user}@bench.test\nmailHost: {host}\n"

@@ -1,7 +1,6 @@
 //! Inbound mail: a message of 4 KiB to one recipient, to ten on one back end, and to ten over five,
 //! whose back ends are Postfix's `smtp-sink`.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -9,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::proxy::{Process, free, part, waypost};
+use crate::process::{Process, free, part};
 use crate::report::Report;
 use crate::usage::processor_time;
+use crate::waypost::{LDIF, Setup};
 
 /// Postfix's null back end.
 const SINK: &str = "/usr/sbin/smtp-sink";
@@ -32,6 +32,7 @@ const LOADS: [(&str, usize, usize); 3] = [
 ];
 
 pub(crate) fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
+    report.begin("bare relay");
     let count: usize = if quick { 100 } else { 3_000 };
     let folder = tempfile::tempdir()?;
     // All back ends share their port, as the back-end table wants it.
@@ -101,13 +102,9 @@ fn sink(address: SocketAddr) -> anyhow::Result<Process> {
 }
 
 fn start(folder: &Path, door: SocketAddr, port: u16) -> anyhow::Result<Process> {
-    std::fs::write(folder.join("directory.ldif"), ldif())?;
-    let configuration = format!(
-        r#"[server]
-hostname = "waypost.bench.test"
-log-level = "error"
-
-[listener.mx]
+    std::fs::write(folder.join("directory.ldif"), crate::decision::ldif(USERS, &BACK_ENDS))?;
+    let listeners = format!(
+        r#"[listener.mx]
 protocol = "smtp"
 bind = ["{door}"]
 tls = "none"
@@ -117,48 +114,12 @@ max-connections-per-address = 1000000
 postmaster = "user0@bench.test"
 
 [spool]
-folder = "spool"
-
-[directory.main]
-ldif = "directory.ldif"
-base = "dc=bench,dc=test"
-
-[policy.ldap]
-plugin = "builtin:ldap-routing"
-directories = {{ main = ["mail", "mailHost"] }}
-targets = ["127.0.0.0/8"]
-
-[policy.ldap.settings]
-directory = "main"
-search-base = "%s"
-search-pattern = "mail=%e"
-host-field = "mailHost"
-use-first = true
-
-[domain."bench.test"]
-policies = ["ldap"]
-
-[backend."*"]
-smtp = {{ port = {port}, tls = "none" }}
-"#
+folder = "spool""#
     );
-    std::fs::write(folder.join("waypost.toml"), configuration)?;
-    let mut command = Command::new(waypost()?);
-    command.arg("run").arg("--config").arg(folder.join("waypost.toml"));
-    Process::start_server(&mut command, door)
-}
-
-fn ldif() -> String {
-    let mut ldif =
-        "version: 1\n\ndn: dc=bench,dc=test\nobjectClass: domain\ndc: bench\n".to_owned();
-    for (user, host) in (0..USERS).zip(BACK_ENDS.iter().cycle()) {
-        let _ = write!(
-            ldif,
-            "\ndn: uid=user{user},dc=bench,dc=test\nobjectClass: inetOrgPerson\nuid: user{user}\n\
-             cn: user{user}\nsn: user{user}\nmail: user{user}@bench.test\nmailHost: {host}\n"
-        );
-    }
-    ldif
+    let back_ends = format!("smtp = {{ port = {port}, tls = \"none\" }}");
+    let setup =
+        Setup { listeners: &listeners, directory: LDIF, verify: "backend", back_ends: &back_ends };
+    setup.start(folder, door)
 }
 
 /// Whom message number `number` goes to: `recipients` of those who live on the first `back_ends`.

@@ -11,15 +11,16 @@ mod client;
 mod decision;
 mod floor;
 mod mail;
-mod proxy;
+mod process;
 mod report;
 mod sessions;
 mod usage;
 mod verification;
+mod waypost;
 
 use std::net::SocketAddr;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
 struct Cli {
@@ -28,6 +29,17 @@ struct Cli {
     /// A short run, to see that everything works; its figures mean little.
     #[arg(long)]
     quick: bool,
+    /// One subject alone.
+    #[arg(long)]
+    only: Option<Subject>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    Decision,
+    Sessions,
+    Verification,
+    Mail,
 }
 
 /// The processes of a run start each other.
@@ -63,10 +75,17 @@ fn main() -> anyhow::Result<()> {
         }
         None => {
             let mut report = report::Report::default();
-            runtime.block_on(decision::measure(&mut report, cli.quick))?;
-            sessions::measure(&mut report, cli.quick)?;
-            verification::measure(&mut report, cli.quick)?;
-            mail::measure(&mut report, cli.quick)?;
+            let (report, quick) = (&mut report, cli.quick);
+            let subjects = Subject::value_variants().iter();
+            for subject in subjects.filter(|subject| cli.only.is_none_or(|only| only == **subject))
+            {
+                match subject {
+                    Subject::Decision => runtime.block_on(decision::measure(report, quick))?,
+                    Subject::Sessions => sessions::measure(report, quick)?,
+                    Subject::Verification => verification::measure(report, quick)?,
+                    Subject::Mail => mail::measure(report, quick)?,
+                }
+            }
             report.print();
             Ok(())
         }

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::proxy::{Process, free, part, start_waypost};
+use crate::client::USERS;
+use crate::process::{Process, free, part};
 use crate::report::Report;
 use crate::usage::{memory, processor_time};
+use crate::waypost::{LDIF, Setup, certificate};
 
 /// How much a run does.
 struct Size {
@@ -25,6 +27,7 @@ const QUICK: Size = Size { logins: 500, tls_logins: 200, bytes: 64 << 20, churn:
 const ROUNDS: usize = 3;
 
 pub(crate) fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
+    report.begin("bare relay");
     let mut size = if quick { QUICK } else { FULL };
     let folder = tempfile::tempdir()?;
     let certificate = certificate(folder.path())?;
@@ -32,7 +35,7 @@ pub(crate) fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
     let _backend = Process::start(&mut part(&["backend", &backend.to_string()])?, "ready")?;
 
     let (plain, tls) = (free("127.0.0.1")?, free("127.0.0.1")?);
-    let waypost = start_waypost(folder.path(), backend, plain, tls)?;
+    let waypost = start(folder.path(), backend, plain, tls)?;
     let (floor_plain, floor_tls) = (free("127.0.0.1")?, free("127.0.0.1")?);
     let floor = |listen: SocketAddr, certificate: &[&str]| {
         let (listen, target) = (listen.to_string(), backend.to_string());
@@ -71,6 +74,43 @@ pub(crate) fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
     let what = format!("an idle session, client over TLS, {} held", size.held);
     report.add(what, ours, "KiB", Some(bare), Some(10.5));
     Ok(())
+}
+
+/// Starts Waypost in front of `backend`, in clear at `plain` and over TLS at `tls`.
+fn start(
+    folder: &Path,
+    backend: SocketAddr,
+    plain: SocketAddr,
+    tls: SocketAddr,
+) -> anyhow::Result<Process> {
+    let ldif = crate::decision::ldif(USERS, &[&backend.ip().to_string()]);
+    std::fs::write(folder.join("directory.ldif"), ldif)?;
+    let listeners = format!(
+        r#"[listener.plain]
+protocol = "imap"
+bind = ["{plain}"]
+tls = "none"
+allow-plaintext-login = true
+max-connections-per-address = 1000000
+max-connections-per-user = 1000000
+
+[listener.tls]
+protocol = "imap"
+bind = ["{tls}"]
+tls = "implicit"
+max-connections-per-address = 1000000
+max-connections-per-user = 1000000
+
+[tls]
+certificates = [{{ chain = "chain.pem", key = "key.pem" }}]
+
+[login]
+max-attempts-in-flight = 0"#
+    );
+    let back_ends = format!("imap = {{ port = {}, tls = \"none\" }}", backend.port());
+    let setup =
+        Setup { listeners: &listeners, directory: LDIF, verify: "backend", back_ends: &back_ends };
+    setup.start(folder, plain)
 }
 
 /// The processor time that each of the two takes for the same load: medians of rounds in turn.
@@ -126,15 +166,4 @@ fn carried() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX);
     usize::try_from(hard.saturating_sub(512) / 2).unwrap_or(usize::MAX)
-}
-
-/// One file with chain and key for the bare relay, two for Waypost.
-fn certificate(folder: &Path) -> anyhow::Result<String> {
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-    let (chain, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
-    std::fs::write(folder.join("chain.pem"), &chain)?;
-    std::fs::write(folder.join("key.pem"), &key)?;
-    let both = folder.join("both.pem");
-    std::fs::write(&both, chain + &key)?;
-    Ok(both.display().to_string())
 }

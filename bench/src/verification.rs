@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::proxy::{Process, free, part, waypost};
+use crate::client::USERS;
+use crate::process::{Process, free, part};
 use crate::report::Report;
 use crate::usage::processor_time;
+use crate::waypost::Setup;
 
 const FULL: usize = 5_000;
 const QUICK: usize = 200;
@@ -25,6 +27,7 @@ const CRYPT: &str = concat!(
 );
 
 pub(crate) fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
+    report.begin("");
     let count = if quick { QUICK } else { FULL };
     let backend = free("127.0.0.2")?;
     let _backend = Process::start(&mut part(&["backend", &backend.to_string()])?, "ready")?;
@@ -81,7 +84,7 @@ fn slapd(
     let file = folder.join("slapd.conf");
     std::fs::write(&file, configuration)?;
     let more = format!("objectClass: inetLocalMailRecipient\nuserPassword: {stored}\nuid: ");
-    let ldif = crate::decision::ldif(&backend.ip().to_string());
+    let ldif = crate::decision::ldif(USERS, &[&backend.ip().to_string()]);
     // slapadd takes the version of LDIF for an entry.
     let ldif = ldif.trim_start_matches("version: 1\n\n").replace("\nuid: ", &format!("\n{more}"));
     std::fs::write(folder.join("all.ldif"), ldif)?;
@@ -108,12 +111,8 @@ fn start(
     kept: &str,
 ) -> anyhow::Result<Process> {
     std::fs::write(folder.join("ldap.secret"), "secret")?;
-    let configuration = format!(
-        r#"[server]
-hostname = "waypost.bench.test"
-log-level = "error"
-
-[listener.plain]
+    let listeners = format!(
+        r#"[listener.plain]
 protocol = "imap"
 bind = ["{plain}"]
 tls = "none"
@@ -124,43 +123,20 @@ max-connections-per-user = 1000000
 [verification]
 verified-for = "{kept}"
 
-[directory.main]
-url = ["ldap://{directory}"]
+[cache]
+cache-for = "10m""#
+    );
+    let directory = format!(
+        r#"url = ["ldap://{directory}"]
 bind-dn = "cn=admin,dc=bench,dc=test"
 bind-password = {{ file = "ldap.secret" }}
-base = "dc=bench,dc=test"
 password-field = "userPassword"
-clear-binds-to = ["127.0.0.1"]
-
-[policy.ldap]
-plugin = "builtin:ldap-routing"
-directories = {{ main = ["mail", "mailHost"] }}
-targets = ["127.0.0.0/8"]
-verification = ["{verify}"]
-
-[policy.ldap.settings]
-directory = "main"
-search-base = "%s"
-search-pattern = "mail=%e"
-host-field = "mailHost"
-use-first = true
-verify = "{verify}"
-
-[domain."bench.test"]
-policies = ["ldap"]
-
-[backend."*"]
-imap = {{ port = {port}, tls = "none" }}
-
-[cache]
-cache-for = "10m"
-"#,
-        port = backend.port()
+clear-binds-to = ["127.0.0.1"]"#
     );
-    std::fs::write(folder.join("waypost.toml"), configuration)?;
-    let mut command = Command::new(waypost()?);
-    command.arg("run").arg("--config").arg(folder.join("waypost.toml"));
-    let process = Process::start_server(&mut command, plain)?;
+    let back_ends = format!("imap = {{ port = {}, tls = \"none\" }}", backend.port());
+    let setup =
+        Setup { listeners: &listeners, directory: &directory, verify, back_ends: &back_ends };
+    let process = setup.start(folder, plain)?;
     // Its connections to the directory.
     std::thread::sleep(Duration::from_millis(300));
     Ok(process)

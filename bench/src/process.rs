@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -79,77 +78,4 @@ pub(crate) fn part(arguments: &[&str]) -> anyhow::Result<Command> {
 /// An address on which nobody listens.
 pub(crate) fn free(ip: &str) -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?)
-}
-
-/// The program under test, which lies beside this one.
-pub(crate) fn waypost() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("waypost");
-    let built = "build it as this program was built: cargo build --release -p waypost";
-    ensure!(program.exists(), "{} is missing; {built}", program.display());
-    Ok(program)
-}
-
-/// Starts Waypost in front of `backend`, in clear at `plain` and over TLS at `tls`.
-pub(crate) fn start_waypost(
-    folder: &Path,
-    backend: SocketAddr,
-    plain: SocketAddr,
-    tls: SocketAddr,
-) -> anyhow::Result<Process> {
-    let ldif = crate::decision::ldif(&backend.ip().to_string());
-    std::fs::write(folder.join("directory.ldif"), ldif)?;
-    let configuration = format!(
-        r#"[server]
-hostname = "waypost.bench.test"
-log-level = "error"
-
-[listener.plain]
-protocol = "imap"
-bind = ["{plain}"]
-tls = "none"
-allow-plaintext-login = true
-max-connections-per-address = 1000000
-max-connections-per-user = 1000000
-
-[listener.tls]
-protocol = "imap"
-bind = ["{tls}"]
-tls = "implicit"
-max-connections-per-address = 1000000
-max-connections-per-user = 1000000
-
-[tls]
-certificates = [{{ chain = "chain.pem", key = "key.pem" }}]
-
-[login]
-max-attempts-in-flight = 0
-
-[directory.main]
-ldif = "directory.ldif"
-base = "dc=bench,dc=test"
-
-[policy.ldap]
-plugin = "builtin:ldap-routing"
-directories = {{ main = ["mail", "mailHost"] }}
-targets = ["127.0.0.0/8"]
-
-[policy.ldap.settings]
-directory = "main"
-search-base = "%s"
-search-pattern = "mail=%e"
-host-field = "mailHost"
-use-first = true
-
-[domain."bench.test"]
-policies = ["ldap"]
-
-[backend."*"]
-imap = {{ port = {port}, tls = "none" }}
-"#,
-        port = backend.port()
-    );
-    std::fs::write(folder.join("waypost.toml"), configuration)?;
-    let mut command = Command::new(waypost()?);
-    command.arg("run").arg("--config").arg(folder.join("waypost.toml"));
-    Process::start_server(&mut command, plain)
 }
