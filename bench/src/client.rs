@@ -194,8 +194,12 @@ async fn until(stream: &mut dyn Stream, start: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Every handshake a full one, with whatever certificate there is.
 fn connector() -> anyhow::Result<TlsConnector> {
+    Ok(TlsConnector::from(Arc::new(tls_config()?)))
+}
+
+/// Every handshake a full one, with whatever certificate there is.
+pub(crate) fn tls_config() -> anyhow::Result<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
@@ -205,7 +209,7 @@ fn connector() -> anyhow::Result<TlsConnector> {
         )))
         .with_no_client_auth();
     config.resumption = rustls::client::Resumption::disabled();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(config)
 }
 
 #[derive(Debug)]

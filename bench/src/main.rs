@@ -1,4 +1,5 @@
-//! What Waypost costs: a decision, a login, a megabyte relayed, an idle session, a message.
+//! What Waypost costs: a decision, a login, a megabyte relayed, an idle session, a message, a web
+//! request.
 //!
 //! `cargo build --release -p waypost -p waypost-bench && target/release/waypost-bench`
 //!
@@ -17,6 +18,7 @@ mod sessions;
 mod usage;
 mod verification;
 mod waypost;
+mod web;
 
 use std::net::SocketAddr;
 
@@ -40,6 +42,7 @@ enum Subject {
     Sessions,
     Verification,
     Mail,
+    Web,
 }
 
 /// The processes of a run start each other.
@@ -48,6 +51,9 @@ enum Part {
     /// Serve as a null back end.
     #[command(hide = true)]
     Backend { address: SocketAddr },
+    /// Serve as a null back end for web requests.
+    #[command(hide = true)]
+    WebBackend { address: SocketAddr },
     /// Relay to an address and do nothing else.
     #[command(hide = true)]
     Floor { listen: SocketAddr, target: SocketAddr, certificate: Option<std::path::PathBuf> },
@@ -67,6 +73,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match cli.part {
         Some(Part::Backend { address }) => runtime.block_on(backend::serve(address)),
+        Some(Part::WebBackend { address }) => runtime.block_on(web::backend::serve(address)),
         Some(Part::Floor { listen, target, certificate }) => {
             runtime.block_on(floor::serve(listen, target, certificate))
         }
@@ -84,6 +91,7 @@ fn main() -> anyhow::Result<()> {
                     Subject::Sessions => sessions::measure(report, quick)?,
                     Subject::Verification => verification::measure(report, quick)?,
                     Subject::Mail => mail::measure(report, quick)?,
+                    Subject::Web => web::measure(report, quick)?,
                 }
             }
             report.print();
