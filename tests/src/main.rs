@@ -14,6 +14,7 @@ mod senders;
 mod servers;
 mod talk;
 mod web_cluster;
+mod web_talk;
 mod webmail_cluster;
 
 use libtest_mimic::{Arguments, Trial};

@@ -50,6 +50,13 @@ impl Talk {
         String::from_utf8_lossy(&line).trim_end().to_owned()
     }
 
+    /// So many octets, or as many as come before the server closes the connection.
+    pub fn octets(&mut self, count: u64) -> Vec<u8> {
+        let mut octets = Vec::new();
+        heard((&mut self.0).take(count).read_to_end(&mut octets));
+        octets
+    }
+
     /// Everything until the server closes the connection, which it must.
     pub fn rest(&mut self) -> String {
         let mut rest = Vec::new();

@@ -98,8 +98,29 @@ impl Fetched {
     }
 }
 
+/// Starts a Waypost whose back ends are in clear at this port.
+pub(crate) fn in_clear(port: u16, more: &str) -> (Waypost, u16, u16) {
+    started(port, |text| text + more)
+}
+
+/// The same, with its configuration changed.
+pub(crate) fn started(port: u16, change: impl Fn(String) -> String) -> (Waypost, u16, u16) {
+    let authority = Authority::new();
+    let (https, http) = (free_port(), free_port());
+    let (chain, key) = authority.issue(&["localhost", "127.0.0.1"]);
+    let webmail = format!("{{ port = {port}, tls = \"none\" }}");
+    let files = [
+        ("chain.pem", &*chain),
+        ("key.pem", &*key),
+        ("ca.pem", authority.pem()),
+        ("users.ldif", &*directory(NORTH)),
+    ];
+    let text = change(configuration(https, http, &webmail, ""));
+    (Waypost::start(&text, &files), https, http)
+}
+
 /// `webmail` is how the back ends are spoken with.
-pub(crate) fn configuration(https: u16, http: u16, webmail: &str, more: &str) -> String {
+fn configuration(https: u16, http: u16, webmail: &str, more: &str) -> String {
     format!(
         "[server]\nhostname = \"waypost.localdomain.test\"\n\n\
          [listener.https]\nprotocol = \"webmail\"\nbind = [\"127.0.0.1:{https}\"]\n\
@@ -119,7 +140,7 @@ pub(crate) fn configuration(https: u16, http: u16, webmail: &str, more: &str) ->
 }
 
 /// Two users; the first lives at `host`.
-pub(crate) fn directory(host: &str) -> String {
+fn directory(host: &str) -> String {
     let user = |name: &str, host: &str| {
         format!(
             "dn: cn={name},dc=localdomain,dc=test\nobjectClass: person\ncn: {name}\nsn: {name}\n\

@@ -93,7 +93,7 @@ fn authority(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<Authori
     };
     match (uri.authority(), field) {
         (Some(named), Some(field)) if *named != field => Err(Misfit::TwoHosts),
-        (Some(named), _) if named.as_str().contains('@') => Err(Misfit::Host),
+        (Some(named), _) if !is_host(named) => Err(Misfit::Host),
         (Some(named), _) => Ok(named.clone()),
         (None, Some(field)) => Ok(field),
         (None, None) => Err(Misfit::Host),
@@ -102,10 +102,19 @@ fn authority(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<Authori
 
 fn host(field: &HeaderValue) -> Result<Authority, Misfit> {
     let authority = Authority::try_from(field.as_bytes()).map_err(|_| Misfit::Host)?;
-    if authority.host().is_empty() || authority.as_str().contains(['@', '"', '\\']) {
-        return Err(Misfit::Host);
-    }
-    Ok(authority)
+    if is_host(&authority) { Ok(authority) } else { Err(Misfit::Host) }
+}
+
+/// RFC 9110 section 7.2: a host, and behind it at most a port, which may be empty. No user.
+fn is_host(authority: &Authority) -> bool {
+    let text = authority.as_str();
+    let is_port = |rest: &str| {
+        let digits = rest.strip_prefix(':').unwrap_or(rest);
+        digits.len() <= 5 && digits.bytes().all(|octet| octet.is_ascii_digit())
+    };
+    !authority.host().is_empty()
+        && !text.contains(['@', '"', '\\'])
+        && text.strip_prefix(authority.host()).is_some_and(is_port)
 }
 
 /// RFC 9112 section 3.2.1: what goes on is in origin form.

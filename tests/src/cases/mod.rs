@@ -51,6 +51,7 @@ pub(crate) fn all() -> Vec<Case> {
         webmail::programs::CASES,
         webmail::bad_input::CASES,
         webmail::proxy::CASES,
+        webmail::smuggling::CASES,
     ]
     .concat()
 }

@@ -12,6 +12,7 @@ mod postfix;
 mod process;
 mod radicale;
 mod roundcube;
+mod scripted_web;
 mod slapd;
 mod waypost;
 
@@ -27,5 +28,6 @@ pub(crate) use postfix::{Ports as PostfixPorts, Postfix, Stage};
 pub(crate) use process::{Background, run, run_within, wait_for};
 pub(crate) use radicale::Radicale;
 pub(crate) use roundcube::Roundcube;
+pub(crate) use scripted_web::{ScriptedWeb, Then};
 pub(crate) use slapd::Slapd;
 pub(crate) use waypost::{Waypost, folder, program};

@@ -32,6 +32,9 @@ impl<P: Decide> AsyncRead for ClientStream<P> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.framing.as_ref().is_some_and(|framing| framing.has_refused_body()) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let count = buffer.filled().len().saturating_sub(before);
@@ -44,6 +47,13 @@ impl<P: Decide> AsyncRead for ClientStream<P> {
             && let Some(place) = framing.look_through(buffer.filled().get(before..).unwrap_or(&[]))
         {
             buffer.set_filled(before + place);
+            if framing.has_refused_body() {
+                // What came before is whole, and has its turn first.
+                return match place {
+                    0 => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                    _ => Poll::Ready(Ok(())),
+                };
+            }
             let room = buffer.remaining().min(UNREADABLE.len());
             buffer.put_slice(UNREADABLE.get(..room).unwrap_or_default());
         }

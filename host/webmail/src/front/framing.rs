@@ -4,7 +4,10 @@
 //! of us may believe one and hyper the other, and what the first takes for a body the second takes
 //! for the next request (RFC 9112 section 11.2). hyper decides such cases in silence, so they are
 //! looked for here, octet by octet, and hyper is shown a head that nobody can read in their place:
-//! it answers 400 and closes.
+//! it answers 400 and closes. In the middle of a body it is told that the body has broken off.
+//!
+//! So are lines that end without CR. RFC 9112 section 2.2 lets a server take a bare LF for the end of
+//! a line, and hyper does; a server in front of us may take it for a part of the line.
 //!
 //! After an upgrade the octets are no requests any more, and nobody may look through them. Everything
 //! else that may be wrong is left to hyper: this follows no more of the syntax than is needed to know
@@ -20,6 +23,8 @@ pub(crate) const UNREADABLE: &[u8] = b"\0\r\n\r\n";
 pub(crate) struct Framing {
     place: Place,
     line: Vec<u8>,
+    /// The last octet of a line that has not ended.
+    last: Option<u8>,
     length: Length,
     /// Something that could be read in two ways has come.
     refused: bool,
@@ -73,6 +78,11 @@ impl Framing {
         None
     }
 
+    /// Whether what was refused is the body of a request whose head has passed.
+    pub(crate) const fn has_refused_body(&self) -> bool {
+        self.refused && matches!(self.place, Place::ChunkSize | Place::Trailers)
+    }
+
     fn skip(&mut self, left: u64, input: &[u8], within: fn(u64) -> Place, behind: Place) -> usize {
         let passed = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
         let left = left - passed as u64;
@@ -86,8 +96,17 @@ impl Framing {
         let part = input.get(..end.unwrap_or(input.len())).unwrap_or_default();
         let room = LINE.saturating_sub(self.line.len());
         self.line.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
-        let Some(end) = end else { return Ok(input.len()) };
+        let before = part.last().copied().or(self.last);
+        let Some(end) = end else {
+            self.last = before;
+            return Ok(input.len());
+        };
+        if before != Some(b'\r') {
+            return Err(Ambiguous);
+        }
+        self.last = None;
         let line = std::mem::take(&mut self.line);
+        // Of one that was cut the CR is gone already.
         self.take(line.strip_suffix(b"\r").unwrap_or(&line))?;
         self.line = line;
         self.line.clear();

@@ -9,8 +9,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::super::Case;
-use crate::servers::{Authority, Waypost, free_port, run_within, wait_for};
-use crate::web_cluster::{NORTH, SOUTH, WebCluster, configuration, directory};
+use crate::servers::{run_within, wait_for};
+use crate::web_cluster::{NORTH, SOUTH, WebCluster, in_clear, started};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::proxy::curl_reaches_the_users_own_back_end", own_back_end),
@@ -137,27 +137,6 @@ fn unverified() {
     let reached = listener.accept();
     assert!(reached.is_err(), "a back end was reached: {reached:?}");
     assert!(waypost.log().contains("unverified"), "{}", waypost.log());
-}
-
-/// Starts a Waypost whose back ends are in clear at this port.
-fn in_clear(port: u16, more: &str) -> (Waypost, u16, u16) {
-    started(port, |text| text + more)
-}
-
-/// The same, with its configuration changed.
-fn started(port: u16, change: impl Fn(String) -> String) -> (Waypost, u16, u16) {
-    let authority = Authority::new();
-    let (https, http) = (free_port(), free_port());
-    let (chain, key) = authority.issue(&["localhost", "127.0.0.1"]);
-    let webmail = format!("{{ port = {port}, tls = \"none\" }}");
-    let files = [
-        ("chain.pem", &*chain),
-        ("key.pem", &*key),
-        ("ca.pem", authority.pem()),
-        ("users.ldif", &*directory(NORTH)),
-    ];
-    let text = change(configuration(https, http, &webmail, ""));
-    (Waypost::start(&text, &files), https, http)
 }
 
 fn websocket() {

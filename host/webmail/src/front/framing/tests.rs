@@ -79,6 +79,22 @@ fn a_chunk_has_a_size() {
 }
 
 #[test]
+fn a_line_ends_with_both() {
+    for head in ["GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\n\r\n"] {
+        refuses("", head);
+        refuses(GET, head);
+    }
+    refuses("GET / HTTP/1.1\r\nHost: a\r\n", "\n");
+    refuses(GET, "\n");
+    let long = "x".repeat(300);
+    refuses("", &format!("GET /{long} HTTP/1.1\n\r\n"));
+    passes(&format!("GET /{long} HTTP/1.1\r\n\r\n{GET}"));
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    refuses(head, "5\nhello\r\n");
+    refuses(&format!("{head}0\r\n"), "A: b\n\r\n");
+}
+
+#[test]
 fn a_length_that_is_lost_in_space_is_refused() {
     let spaces = " ".repeat(250);
     refuses("", &format!("POST / HTTP/1.1\r\nContent-Length: {spaces}12\r\n\r\n"));
