@@ -8,6 +8,7 @@
 mod cases;
 mod clients;
 mod cluster;
+mod http2_talk;
 mod mail_cluster;
 mod plugins;
 mod senders;

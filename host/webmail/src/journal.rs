@@ -11,7 +11,7 @@ use waypost_session::{SessionId, Users};
 
 use crate::Entrance;
 use crate::requests::Place;
-use crate::session::Session;
+use crate::session::{Session, UnderWay};
 
 /// One request, until its answer has gone out. Its line is written when this is dropped, and its
 /// place given back.
@@ -38,6 +38,7 @@ pub(crate) struct Line {
     /// The client has all of it.
     pub(crate) complete: bool,
     pub(crate) place: Option<Place>,
+    _under_way: UnderWay,
 }
 
 impl Line {
@@ -67,6 +68,7 @@ impl Line {
             octets: 0,
             complete: false,
             place: None,
+            _under_way: session.activity.begin(),
         })
     }
 

@@ -23,7 +23,7 @@ use waypost_session::Grant;
 use crate::exchange::exchange;
 use crate::front::ClientStream;
 use crate::journal;
-use crate::session::Session;
+use crate::session::{Activity, Session};
 use crate::{Entrance, Service};
 
 /// For how long the last words to a client may take.
@@ -72,6 +72,7 @@ where
         encrypted: entrance.acceptor.is_some() || encrypted_in_front,
         began: Instant::now(),
         requests: AtomicU64::new(0),
+        activity: Activity::new(),
         switched: AtomicBool::new(false),
         service,
         entrance,
@@ -102,17 +103,30 @@ enum Ended {
     #[error("TLS with the client: {0}")]
     ClientTls(#[from] TlsError),
     #[error("{0}")]
-    Http(#[from] hyper::Error),
+    Http(hyper::Error),
+    /// What it had to say or to take.
+    #[error("the client took too long")]
+    Timeout,
     #[error("{}", .0.as_str())]
     FromOutside(EndReason),
 }
 
 impl Ended {
+    fn by(error: hyper::Error) -> Self {
+        let source = std::error::Error::source(&error);
+        let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+        match io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) || error.is_timeout() {
+            true => Self::Timeout,
+            false => Self::Http(error),
+        }
+    }
+
     const fn kind(&self) -> &'static str {
         match self {
             Self::Closed => "closed",
             Self::ClientTls(_) => "client-tls",
             Self::Http(_) => "http",
+            Self::Timeout => "timeout",
             Self::FromOutside(reason) => reason.as_str(),
         }
     }
@@ -165,7 +179,9 @@ where
                 .keep_alive_interval(settings.keep_alive)
                 .keep_alive_timeout(settings.header_timeout)
                 .serve_connection(io, service);
-            self.drive(connection, |connection| connection.graceful_shutdown()).await
+            // hyper ends none that is idle.
+            let idle = self.activity.ceased(settings.keep_alive);
+            self.drive(connection, idle, |connection| connection.graceful_shutdown()).await
         } else {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -175,28 +191,35 @@ where
                 .max_buf_size(settings.max_header_size.saturating_add(BUFFER))
                 .serve_connection(io, service)
                 .with_upgrades();
-            self.drive(connection, |connection| connection.graceful_shutdown()).await
+            let idle = std::future::pending();
+            self.drive(connection, idle, |connection| connection.graceful_shutdown()).await
         }
     }
 
-    /// Drives a connection to its end, which may be asked for from outside.
+    /// Drives a connection to its end, which may be asked for from outside, or by `idle`.
     async fn drive<C: Future<Output = hyper::Result<()>>>(
         &self,
         connection: C,
+        idle: impl Future<Output = ()>,
         end_gracefully: impl Fn(std::pin::Pin<&mut C>),
     ) -> Ended {
         let mut connection = pin!(connection);
+        let mut idle = pin!(idle);
         let mut draining = self.service.draining();
         let mut is_draining = false;
         loop {
             tokio::select! {
                 biased;
                 result = connection.as_mut() => {
-                    return result.map_or_else(Ended::from, |()| Ended::Closed);
+                    return result.map_or_else(Ended::by, |()| Ended::Closed);
                 }
                 reason = self.record.ended() => return Ended::FromOutside(reason),
                 told = draining.wait_for(|draining| *draining), if !is_draining => {
                     drop(told);
+                    is_draining = true;
+                    end_gracefully(connection.as_mut());
+                }
+                () = idle.as_mut(), if !is_draining => {
                     is_draining = true;
                     end_gracefully(connection.as_mut());
                 }

@@ -1,8 +1,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::time::Instant;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
 use waypost_net::listener::Slots;
 use waypost_net::session::SessionRecord;
 use waypost_routing::Decide;
@@ -25,6 +27,7 @@ pub(crate) struct Session<P: Decide> {
     pub(crate) encrypted: bool,
     pub(crate) began: Instant,
     pub(crate) requests: AtomicU64,
+    pub(crate) activity: Arc<Activity>,
     /// What comes over it are no requests any more.
     pub(crate) switched: AtomicBool,
     pub(crate) _slots: Slots,
@@ -43,5 +46,45 @@ impl<P: Decide> Session<P> {
 
     pub(crate) fn has_switched(&self) -> bool {
         self.switched.load(Ordering::Relaxed)
+    }
+}
+
+/// How many requests of a session are under way, and since when there is none.
+#[derive(Debug)]
+pub(crate) struct Activity(Mutex<(usize, Instant)>);
+
+impl Activity {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new((0, Instant::now()))))
+    }
+
+    /// One more, until what this gives is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.0.lock().0 += 1;
+        UnderWay(self.clone())
+    }
+
+    /// Waits until none has been under way for `limit`.
+    pub(crate) async fn ceased(&self, limit: Duration) {
+        loop {
+            let (under_way, since) = *self.0.lock();
+            match (under_way, since + limit) {
+                (0, end) if end <= Instant::now() => return,
+                (0, end) => sleep_until(end).await,
+                // Whenever it ends, that is not long enough ago before this.
+                _ => sleep(limit).await,
+            }
+        }
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut activity = self.0.0.lock();
+        *activity = (activity.0.saturating_sub(1), Instant::now());
     }
 }

@@ -18,10 +18,11 @@ pub struct Settings {
     pub realm: Arc<str>,
     /// `trusted-proxies`: peers whose `Forwarded` and `X-Forwarded-*` fields are believed. Nobody.
     pub trusted_proxies: Networks,
-    /// `header-timeout`: how long a TLS handshake may take, and an HTTP/2 client to show that it is
-    /// still there. 10 s.
+    /// `header-timeout`: how long each of these may take: a TLS handshake, the first octet behind
+    /// it, the head of an HTTP/1.1 request from its first octet to its last, and an HTTP/2 client
+    /// to show that it is still there. 10 s.
     pub header_timeout: Duration,
-    /// `keep-alive`: how long a connection may wait for the whole head of its next request. 75 s.
+    /// `keep-alive`: how long a connection may wait for its next request. 75 s.
     pub keep_alive: Duration,
     /// `stall-timeout`: how long a body may come no further, or a peer may take nothing. 60 s.
     pub stall_timeout: Duration,

@@ -52,6 +52,8 @@ pub(crate) fn all() -> Vec<Case> {
         webmail::bad_input::CASES,
         webmail::proxy::CASES,
         webmail::smuggling::CASES,
+        webmail::slow::CASES,
+        webmail::http2::CASES,
     ]
     .concat()
 }

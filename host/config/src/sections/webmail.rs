@@ -26,12 +26,14 @@ static TRUSTED_PROXIES: Setting<NetworkList> = Setting::with_default(
 static HEADER_TIMEOUT: Setting<Period> = Setting::with_default(
     "header-timeout",
     "\"10s\"",
-    "How long a TLS handshake may take, and an HTTP/2 client to show that it is still there.",
+    "How long each of these may take: a TLS handshake, the first octet behind it, the head of an \
+     HTTP/1.1 request from its first octet to its last, which is answered with 408 when it is late, \
+     and an HTTP/2 client to show that it is still there.",
 );
 static KEEP_ALIVE: Setting<Period> = Setting::with_default(
     "keep-alive",
     "\"75s\"",
-    "How long a client's connection may wait for the whole head of its next request.",
+    "How long a client's connection may wait for its next request.",
 );
 static STALL_TIMEOUT: Setting<Period> = Setting::with_default(
     "stall-timeout",

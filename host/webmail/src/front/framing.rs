@@ -26,6 +26,8 @@ pub(crate) struct Framing {
     /// The last octet of a line that has not ended.
     last: Option<u8>,
     length: Length,
+    /// How many heads have ended.
+    heads: u64,
     /// Something that could be read in two ways has come.
     refused: bool,
 }
@@ -83,6 +85,20 @@ impl Framing {
         self.refused && matches!(self.place, Place::ChunkSize | Place::Trailers)
     }
 
+    /// The number of the head that has begun and not ended, from zero.
+    pub(crate) const fn within_head(&self) -> Option<u64> {
+        match self.place {
+            Place::RequestLine if self.line.is_empty() => None,
+            Place::RequestLine | Place::Fields => Some(self.heads),
+            _ => None,
+        }
+    }
+
+    /// Whether no head has begun yet.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.heads == 0 && matches!(self.place, Place::RequestLine) && self.line.is_empty()
+    }
+
     fn skip(&mut self, left: u64, input: &[u8], within: fn(u64) -> Place, behind: Place) -> usize {
         let passed = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
         let left = left - passed as u64;
@@ -120,7 +136,10 @@ impl Framing {
                 self.length = Length::default();
                 self.place = Place::Fields;
             }
-            Place::Fields if line.is_empty() => self.place = self.length.body(),
+            Place::Fields if line.is_empty() => {
+                self.heads = self.heads.saturating_add(1);
+                self.place = self.length.body();
+            }
             Place::Fields => self.length.field(line)?,
             Place::ChunkSize => {
                 let size = chunk_size(line).filter(|_| line.len() < LINE).ok_or(Ambiguous)?;

@@ -2,6 +2,8 @@
 
 pub(super) mod bad_input;
 pub(super) mod browser;
+pub(super) mod http2;
 pub(super) mod programs;
 pub(super) mod proxy;
+pub(super) mod slow;
 pub(super) mod smuggling;
