@@ -143,6 +143,7 @@ pub(crate) fn homeward(headers: &mut HeaderMap, version: Version, our_name: &str
         // RFC 9112 section 6.3: it overrides the length, which must not go on.
         headers.remove(CONTENT_LENGTH);
     }
+    say_length_once(headers);
     strip_connection(headers);
     headers.remove(PROXY_AUTHENTICATE);
     // It would send browsers past us, to another port of this host.
@@ -152,6 +153,39 @@ pub(crate) fn homeward(headers: &mut HeaderMap, version: Version, our_name: &str
     // user's would be the next one's.
     retain(headers, WWW_AUTHENTICATE, |field| !is_of_connection(field));
     add_via(headers, version, our_name);
+}
+
+/// Whether the body is in no transfer coding but `chunked`.
+pub(crate) fn is_at_most_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked =
+        |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
+/// RFC 9110 section 8.6: a length that is said twice goes on once, and one that is said in two ways
+/// not at all. hyper takes no body under such a one; an answer to HEAD has none.
+fn say_length_once(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(field) = fields.next() else { return };
+    let is_plain = |octets: &[u8]| match octets {
+        [] | [b'0', _, ..] => false,
+        octets => octets.iter().all(u8::is_ascii_digit),
+    };
+    if fields.next().is_none() && is_plain(field.as_bytes()) {
+        return;
+    }
+    let agreed = {
+        let digits = |length: &str| length.bytes().all(|octet| octet.is_ascii_digit());
+        let mut lengths = list(headers, &CONTENT_LENGTH)
+            .map(|length| length.parse::<u64>().ok().filter(|_| digits(length)));
+        let first = lengths.next().flatten();
+        first.filter(|_| lengths.all(|length| length == first))
+    };
+    match agreed {
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        None => drop(headers.remove(CONTENT_LENGTH)),
+    }
 }
 
 /// Whether credentials, or a challenge, are of a scheme that authenticates connections (RFC 4559).

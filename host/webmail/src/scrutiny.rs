@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCOD
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use crate::headers::{list, upgrade};
+use crate::headers::{is_at_most_chunked, list, upgrade};
 
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(crate) fn scrutinise(
     }
     if headers.get_all(CONTENT_LENGTH).iter().count() > 1
         || (headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING))
-        || headers.get(TRANSFER_ENCODING).is_some_and(|coding| !is_chunked(coding))
+        || !is_at_most_chunked(headers)
     {
         return Err(Misfit::Length);
     }
@@ -135,10 +135,6 @@ fn is_alias(name: &HeaderName) -> bool {
             &*name.replace('_', "-"),
             "content-length" | "transfer-encoding" | "host" | "connection" | "authorization"
         )
-}
-
-fn is_chunked(coding: &HeaderValue) -> bool {
-    coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
 fn names_http(protocols: &HeaderValue) -> bool {

@@ -53,6 +53,7 @@ pub(crate) fn all() -> Vec<Case> {
         webmail::proxy::CASES,
         webmail::smuggling::CASES,
         webmail::slow::CASES,
+        webmail::broken::CASES,
         webmail::http2::CASES,
     ]
     .concat()

@@ -19,6 +19,8 @@ pub(crate) enum TargetFailure {
     Broken(hyper::Error),
     #[error("the back end did not answer in time")]
     Timeout,
+    #[error("the answer is in a transfer coding that nobody asked for")]
+    Coding,
 }
 
 impl TargetFailure {
@@ -31,6 +33,7 @@ impl TargetFailure {
             Self::Unsent(_) => "unsent",
             Self::Broken(_) => "broken",
             Self::Timeout => "timeout",
+            Self::Coding => "coding",
         }
     }
 
@@ -40,7 +43,7 @@ impl TargetFailure {
             Self::Connect(_) | Self::Tls(_) | Self::NoStarttls | Self::Unsent(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Broken(_) => StatusCode::BAD_GATEWAY,
+            Self::Broken(_) | Self::Coding => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }

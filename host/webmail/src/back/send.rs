@@ -20,6 +20,7 @@ use super::pool::{Connection, Key, Lease};
 use crate::answer::Reason;
 use crate::body::{ClientBody, Gate, Progress};
 use crate::browser::Browser;
+use crate::headers;
 use crate::session::Session;
 
 /// For all addresses of one target together; each has the back-end table's own timeout.
@@ -235,6 +236,11 @@ async fn send_over(
         }
     };
     match answer {
+        // RFC 9112 section 7.4: a server sends no coding but those in TE. hyper undoes `chunked`, and
+        // would give us what is in another as it is.
+        Ok(response) if !headers::is_at_most_chunked(response.headers()) => {
+            Err(failed(TargetFailure::Coding, None))
+        }
         Ok(response) => Ok(Answered { response, lease, target }),
         Err(mut error) => {
             let message = error.take_message();

@@ -1,6 +1,7 @@
 //! Webmail: real browsers, real webmails, real DAV clients, and whoever is none of these.
 
 pub(super) mod bad_input;
+pub(super) mod broken;
 pub(super) mod browser;
 pub(super) mod http2;
 pub(super) mod programs;
