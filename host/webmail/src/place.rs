@@ -8,6 +8,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     path: String,
+    /// The same, as [`lenient`] reads it.
+    segments: Vec<Vec<u8>>,
     query: Vec<(String, String)>,
 }
 
@@ -24,10 +26,11 @@ pub enum PlaceError {
 pub struct Branch(String);
 
 impl Place {
-    /// Whether a request for this path and query is for this place. The path must be the same; of
-    /// the query, what is named must be in it, whatever else is, and nothing else of its name.
+    /// Whether a request for this path and query is for this place, or a server might take it for
+    /// one: the path is another way to write the same; of the query, what is named is in it,
+    /// whatever else is. Whoever wants to be taken for nobody must not find a way to write it.
     pub fn is(&self, path: &str, query: Option<&str>) -> bool {
-        if self.path != path {
+        if self.path != path && !(has_other_readings(path) && lenient(path) == self.segments) {
             return false;
         }
         if self.query.is_empty() {
@@ -35,8 +38,8 @@ impl Place {
         }
         let query = query.unwrap_or_default().as_bytes();
         self.query.iter().all(|(name, value)| {
-            let mut values = form_urlencoded::parse(query).filter(|(other, _)| other == name);
-            values.next().is_some_and(|(_, first)| first == *value) && values.next().is_none()
+            // Of two of a name some servers take the first, and some the last.
+            form_urlencoded::parse(query).any(|(other, text)| other == *name && text == *value)
         })
     }
 }
@@ -50,7 +53,7 @@ impl FromStr for Place {
             return Err(PlaceError::Path);
         }
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Self { path: path.to_owned(), query })
+        Ok(Self { path: path.to_owned(), segments: lenient(path), query })
     }
 }
 
@@ -76,6 +79,27 @@ impl FromStr for Branch {
         }
         Ok(Self(path.to_owned()))
     }
+}
+
+/// Whether there are servers that read a path as another one than it is written.
+fn has_other_readings(path: &str) -> bool {
+    let is_plain = |octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/');
+    !path.bytes().all(is_plain) || path.contains("//") || path.contains("/.") || path.ends_with('/')
+}
+
+/// The segments of a path as the most lenient of servers reads it: decoded (RFC 3986 section
+/// 6.2.2), with `\` for `/`, without parameters, empty segments and dots, in lower case.
+fn lenient(path: &str) -> Vec<Vec<u8>> {
+    let octets: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    let mut segments = Vec::new();
+    for segment in octets.split(|octet| matches!(octet, b'/' | b'\\')) {
+        match segment.split(|octet| *octet == b';').next().unwrap_or_default() {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            name => segments.push(name.to_ascii_lowercase()),
+        }
+    }
+    segments
 }
 
 fn is_path(path: &str) -> bool {

@@ -55,6 +55,7 @@ pub(crate) fn all() -> Vec<Case> {
         webmail::slow::CASES,
         webmail::broken::CASES,
         webmail::http2::CASES,
+        webmail::paths::CASES,
     ]
     .concat()
 }

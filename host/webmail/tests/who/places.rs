@@ -11,11 +11,39 @@ fn a_place_is_a_path_with_what_stands_in_its_query() {
     assert!(out.is("/", Some("_token=x&_task=logout")));
     assert!(out.is("/", Some("_task=%6cogout")), "as the back end reads it");
     assert!(!out.is("/", Some("_task=mail")));
-    assert!(!out.is("/", Some("_task=logout&_task=mail")), "who knows");
+    assert!(out.is("/", Some("_task=logout&_task=mail")), "as one or the other reads it");
+    assert!(out.is("/", Some("_task=mail&_task=logout")), "as one or the other reads it");
+    assert!(out.is("//", Some("_task=logout")), "as the back end reads it");
     assert!(!out.is("/", None));
     assert!(!out.is("/mail", Some("_task=logout")));
     assert!(place("/logout").is("/logout", Some("anything")));
     assert!(place("/logout").is("/logout", None));
+}
+
+#[test]
+fn a_place_is_one_however_it_is_written() {
+    let login = place("/app/in");
+    for path in [
+        "/app/in",
+        "/app/in/",
+        "//app///in",
+        "/./app/./in",
+        "/x/../app/in",
+        "/../app/in",
+        "/%61pp/%69N",
+        "/app%2fin",
+        "/app%5cin",
+        "/%2e/app/y/%2e%2E/in",
+        "/app;a=b/in;c",
+        "/app/x/..;/in",
+        "/APP/In",
+    ] {
+        assert!(login.is(path, None), "{path}");
+    }
+    for path in ["/", "/app", "/app/in/x", "/x/app/in", "/app/in/..", "/%2561pp/in", "/app/i/n"] {
+        assert!(!login.is(path, None), "{path}");
+    }
+    assert!(place("/App/In").is("/APP/IN", None), "in any case");
 }
 
 #[test]
