@@ -226,7 +226,9 @@ fn flags(package: &Package, toolchain: &Toolchain) -> OsString {
         remap(&cargo_home, "/cargo");
     }
     remap(&toolchain.sysroot.join("lib/rustlib/src/rust"), "/rust");
-    for folder in &package.folders {
+    // What the workspace's own prefix covers is left out: with the same flags, the plugins of one
+    // workspace share a standard library.
+    for folder in package.folders.iter().filter(|it| !it.starts_with(&package.workspace)) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         remap(folder, &format!("/{name}"));
     }
