@@ -1,5 +1,6 @@
 //! `waypost check`: everything that can be found wrong before a client comes.
 
+use crate::output::say;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,10 +31,10 @@ struct Findings {
 impl Findings {
     fn add(&mut self, subject: &str, result: Result<String, String>) {
         match result {
-            Ok(found) => println!("ok     {subject}: {found}"),
+            Ok(found) => say!("ok     {subject}: {found}"),
             Err(wrong) => {
                 self.problems += 1;
-                println!("WRONG  {subject}: {wrong}");
+                say!("WRONG  {subject}: {wrong}");
             }
         }
     }
@@ -43,7 +44,7 @@ impl Findings {
 pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
     let config = Arc::new(Config::load(&arguments.config.config, &SYSTEM)?);
     for warning in &config.warnings.0 {
-        println!("{warning}");
+        say!("{warning}");
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -89,7 +90,7 @@ fn check_certificates(config: &Config, findings: &mut Findings) {
 fn check_code_cache(config: &Config, findings: &mut Findings) -> Option<CodeCache> {
     let settings = config.code_cache.as_ref()?;
     if config.server.user.is_some() && privileges::is_root() {
-        println!("note   the code cache is not looked at: it belongs to who serves, not to root");
+        say!("note   the code cache is not looked at: it belongs to who serves, not to root");
         return None;
     }
     let folder = settings.folder.display();
@@ -101,7 +102,7 @@ fn check_code_cache(config: &Config, findings: &mut Findings) -> Option<CodeCach
         }
         Err(error) => {
             // No reason not to serve, and so none to fail here.
-            println!("note   the code cache is not used, plugins are compiled anew: {error}");
+            say!("note   the code cache is not used, plugins are compiled anew: {error}");
             None
         }
     }
@@ -139,7 +140,7 @@ async fn check_back_ends(
         }
     }
     if hosts.is_empty() {
-        println!("note   no back end is named in the configuration; the directory names them");
+        say!("note   no back end is named in the configuration; the directory names them");
     }
     Ok(())
 }

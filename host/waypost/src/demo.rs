@@ -4,6 +4,7 @@
 mod cluster;
 mod policy;
 
+use crate::output::say;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -167,12 +168,12 @@ webmail = {{ port = {web}, tls = "none" }}
 
 fn introduce(ports: Ports, configuration: &Path) {
     let Ports { imap, pop3, smtp, submission, web } = ports;
-    println!("\nWaypost is in front of two back ends, and this is who lives where:\n");
+    say!("\nWaypost is in front of two back ends, and this is who lives where:\n");
     for member in &MEMBERS {
         let users = member.users.map(|user| format!("{user}@{DOMAIN}")).join(", ");
-        println!("  {:<6} {:<10} {users}", member.name, member.address);
+        say!("  {:<6} {:<10} {users}", member.name, member.address);
     }
-    println!(
+    say!(
         "\nEach password is the user's name. Open http://127.0.0.1:{web} in a browser, or try, in \
          another terminal:\n\n\
          \x20 curl 'imap://127.0.0.1:{imap}/INBOX;MAILINDEX=1' -u user1@{DOMAIN}:user1\n\

@@ -11,6 +11,7 @@ mod generation;
 mod logging;
 mod mail;
 mod metrics;
+mod output;
 mod plugin;
 mod record;
 mod reload;

@@ -1,5 +1,6 @@
 //! `waypost reload`: a new generation, and at this terminal why there is none.
 
+use crate::output::say;
 use serde_json::Value;
 use waypost_control::Request;
 
@@ -13,6 +14,6 @@ pub(crate) fn run(arguments: &ControlArgs) -> anyhow::Result<()> {
     for remark in remarks.unwrap_or_default() {
         eprintln!("waypost: {}", remark.as_str().unwrap_or_default());
     }
-    println!("the configuration was loaded anew");
+    say!("the configuration was loaded anew");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `waypost spool`: the messages that are kept. Looking at them needs nobody; what changes something
 //! is the business of the process that serves.
 
+use crate::output::say;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -101,7 +102,7 @@ fn change(arguments: &SpoolArgs, command: &str, ids: &[Id], done: &str) -> anyho
     let request = Request::new(command).with(IDS, names);
     control::command(&arguments.control, &request)?;
     for id in ids {
-        println!("{id} {done}");
+        say!("{id} {done}");
     }
     Ok(())
 }

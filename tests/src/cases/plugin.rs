@@ -15,6 +15,7 @@ pub(crate) const CASES: &[Case] = &[
     ("plugin::a_new_plugin_is_a_folder_that_says_what_it_needs", new),
     ("plugin::what_a_decision_costs_is_printed", bench),
     ("plugin::a_limit_that_is_in_the_way_is_told", limits),
+    ("plugin::a_reader_that_has_seen_enough_ends_the_command", broken_pipe),
 ];
 
 /// What `waypost plugin` said: its exit code, and both ends.
@@ -29,6 +30,19 @@ fn plugin(arguments: &[&str]) -> Said {
     let output = run(command.arg("plugin").args(arguments));
     let text = |said: &[u8]| String::from_utf8_lossy(said).into_owned();
     Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// As with `waypost plugin new … | head -0`.
+fn broken_pipe() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(program());
+    command.args(["plugin", "new", "mine", "--lang", "python", "--folder"]);
+    command.arg(folder.path().join("mine"));
+    let output = command.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 const ROUTING: &str = r#"

@@ -1,5 +1,6 @@
 //! `waypost plugin bench`.
 
+use crate::output::{self, say};
 use waypost_harness::cases::{Suite, bench};
 
 use super::problem::{Code, Problem};
@@ -20,8 +21,8 @@ pub(super) fn run(arguments: &PluginBenchArgs) -> Result<(), Problem> {
         return Err(Problem::new(Code::Failed, message));
     }
     match arguments.format {
-        BenchFormat::Text => print!("{report}"),
-        BenchFormat::Json => println!("{:#}", report.to_json()),
+        BenchFormat::Text => output::write(format_args!("{report}"), ""),
+        BenchFormat::Json => say!("{:#}", report.to_json()),
     }
     Ok(())
 }

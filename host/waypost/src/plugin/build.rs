@@ -1,5 +1,6 @@
 //! `waypost plugin build`.
 
+use crate::output::say;
 use std::path::PathBuf;
 
 use waypost_harness::build::build_project;
@@ -20,7 +21,7 @@ pub(super) fn run(arguments: &PluginBuildArgs) -> Result<(), Problem> {
     }
     std::fs::write(&path, &component).map_err(|error| Problem::file(&path, &error))?;
     let inspection = Inspection::of(&component).map_err(|error| Problem::inspect(&path, &error))?;
-    println!("{}\n{inspection}", path.display());
+    say!("{}\n{inspection}", path.display());
     Ok(())
 }
 

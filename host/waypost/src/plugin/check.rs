@@ -1,5 +1,6 @@
 //! `waypost plugin check`.
 
+use crate::output::{self, say};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -45,12 +46,12 @@ pub(super) fn run(arguments: &PluginCheckArgs) -> Result<(), Problem> {
         }
     };
     let took = began.elapsed();
-    println!("{component} loads and accepts its settings");
-    print!("{}", inspection(component)?);
-    println!("loads     in {:.1} s, within {}", took.as_secs_f64(), spelt(&settings.limits));
+    say!("{component} loads and accepts its settings");
+    output::write(format_args!("{}", inspection(component)?), "");
+    say!("loads     in {:.1} s, within {}", took.as_secs_f64(), spelt(&settings.limits));
     match policy.is_snapshot() {
-        true => println!("starts    each decision from the memory that `configure` left"),
-        false => println!(
+        true => say!("starts    each decision from the memory that `configure` left"),
+        false => say!(
             "starts    each decision with `configure`, since its memory cannot be kept: what that \
              costs comes with every decision"
         ),

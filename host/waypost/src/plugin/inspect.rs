@@ -1,5 +1,6 @@
 //! `waypost plugin inspect`.
 
+use crate::output;
 use std::path::Path;
 
 use waypost_harness::inspect::Inspection;
@@ -11,7 +12,7 @@ use crate::cli::PluginInspectArgs;
 
 /// Prints what the component is.
 pub(super) fn run(arguments: &PluginInspectArgs) -> Result<(), Problem> {
-    print!("{}", inspection(&arguments.component)?);
+    output::write(format_args!("{}", inspection(&arguments.component)?), "");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `waypost plugin new`.
 
+use crate::output::say;
 use std::path::Path;
 
 use waypost_harness::template::{Language, create};
@@ -12,13 +13,13 @@ pub(super) fn run(arguments: &PluginNewArgs) -> Result<(), Problem> {
     let name = &arguments.name;
     let folder = arguments.folder.clone().unwrap_or_else(|| name.to_string().into());
     create(&folder, name, arguments.language.into())?;
-    println!("{} holds a policy that builds as it stands. Next:\n", folder.display());
-    println!("    cd {}", quoted(&folder));
+    say!("{} holds a policy that builds as it stands. Next:\n", folder.display());
+    say!("    cd {}", quoted(&folder));
     if let Some(tools) = tools(arguments.language) {
-        println!("    {tools}");
+        say!("    {tools}");
     }
-    println!("    waypost plugin build\n    waypost plugin test cases.toml\n");
-    println!("README.md says more.");
+    say!("    waypost plugin build\n    waypost plugin test cases.toml\n");
+    say!("README.md says more.");
     Ok(())
 }
 

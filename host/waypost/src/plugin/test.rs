@@ -1,5 +1,6 @@
 //! `waypost plugin test`.
 
+use crate::output;
 use waypost_harness::cases::{Report, Suite, junit};
 
 use super::problem::{Code, Problem};
@@ -27,7 +28,7 @@ pub(super) fn run(arguments: &PluginTestArgs) -> Result<(), Problem> {
     };
     match &arguments.output {
         Some(path) => std::fs::write(path, text).map_err(|error| Problem::file(path, &error))?,
-        None => print!("{text}"),
+        None => output::write(format_args!("{text}"), ""),
     }
     if reports.iter().all(|report| report.cases.is_empty()) {
         let message = format!("no case has {:?} in its name", arguments.filter);
