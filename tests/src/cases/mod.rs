@@ -48,6 +48,7 @@ pub(crate) fn all() -> Vec<Case> {
         mail::spool::CASES,
         mail::large::CASES,
         webmail::browser::CASES,
+        webmail::caldav::CASES,
         webmail::programs::CASES,
         webmail::bad_input::CASES,
         webmail::proxy::CASES,

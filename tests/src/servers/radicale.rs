@@ -41,6 +41,11 @@ impl Radicale {
         Self { folder, _process: process }
     }
 
+    /// Whether a user has ever got in: a home is made then.
+    pub fn has_seen(&self, user: &str) -> bool {
+        self.folder.path().join("data/collection-root").join(user).is_dir()
+    }
+
     /// What is kept of a user, as the names of files below the user's folder.
     pub fn kept(&self, user: &str) -> Vec<String> {
         let root = self.folder.path().join("data/collection-root").join(user);
