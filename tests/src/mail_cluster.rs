@@ -302,9 +302,10 @@ impl Configuration {
              bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\
              password-field = \"userPassword\"\n\n\
              [policy.ldap]\nplugin = \"builtin:ldap-routing\"\n\
-             directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n\n\
+             directories = {{ main = [\"mail\", \"mailHost\", \"employeeType\"] }}\ntargets = [\"127.0.0.0/8\"]\n\n\
              [policy.ldap.settings]\ndirectory = \"main\"\nsearch-base = \"%s\"\n\
-             search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n\n\
+             search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n\
+             defer-field = \"employeeType\"\n\n\
              [domain.\"{DOMAIN}\"]\npolicies = [\"ldap\"]\n\n",
             smtp = plan.smtp,
         );

@@ -109,6 +109,8 @@ pub enum Decision {
     Route(Arc<Route>),
     /// Nowhere, for good.
     Refuse(Refusal),
+    /// There, but not now; why, in the plugin's words, for the log.
+    Defer(String),
     /// Not mine: ask the domain's next policy.
     Pass,
 }

@@ -95,7 +95,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a consultation of a policy brought no decision. To the client each is a temporary error.
+/// Why there is no saying now where a mailbox lives. To the client each is a temporary error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The plugin's own word.
@@ -106,6 +106,9 @@ pub enum Trouble {
     TargetDenied(String),
     /// The policy asked for a way of checking passwords outside its grant; which.
     VerificationDenied(&'static str),
+    /// The policy decided so: the mailbox must not be opened at present; why, in the plugin's words.
+    /// No consultation ends in this, which is an answer; it is what the answer means to who asked.
+    Deferred(String),
 }
 
 impl Trouble {
@@ -116,6 +119,7 @@ impl Trouble {
             Self::Fault(fault) => fault.kind(),
             Self::TargetDenied(_) => "target-denied",
             Self::VerificationDenied(_) => "verification-denied",
+            Self::Deferred(_) => "deferred",
         }
     }
 }
@@ -128,6 +132,7 @@ impl fmt::Display for Trouble {
             Self::TargetDenied(target) => {
                 write!(f, "the policy named {target}, which its `targets` do not allow")
             }
+            Self::Deferred(why) => write!(f, "not at present, says the policy: {why}"),
             Self::VerificationDenied(kind) => {
                 write!(
                     f,

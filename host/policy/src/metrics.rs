@@ -161,6 +161,7 @@ impl Metrics {
         PolicyMetrics {
             routes: outcome("route"),
             refusals: outcome("refuse"),
+            deferrals: outcome("defer"),
             passes: outcome("pass"),
             failed: outcome("failure"),
             denied: outcome("target-denied"),
@@ -189,6 +190,7 @@ pub(crate) struct PolicyMetrics {
     all: Metrics,
     routes: Counter,
     refusals: Counter,
+    deferrals: Counter,
     passes: Counter,
     failed: Counter,
     denied: Counter,
@@ -208,10 +210,12 @@ impl PolicyMetrics {
             Ok(answer) => match answer.decision {
                 Decision::Route(_) => self.routes.inc(),
                 Decision::Refuse(_) => self.refusals.inc(),
+                Decision::Defer(_) => self.deferrals.inc(),
                 Decision::Pass => self.passes.inc(),
             },
             Err(Trouble::TargetDenied(_)) => self.denied.inc(),
             Err(Trouble::VerificationDenied(_)) => self.verification_denied.inc(),
+            Err(Trouble::Deferred(_)) => self.deferrals.inc(),
             Err(Trouble::Failure(failure)) => {
                 self.all.failures.get_or_create(&self.kind(failure.kind())).inc();
                 self.failed.inc()

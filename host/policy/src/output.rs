@@ -45,6 +45,7 @@ pub(crate) fn answer(
             Decision::Route(Arc::new(route))
         }
         wit::Decision::Refuse(refused) => Decision::Refuse(refusal(refused)),
+        wit::Decision::Defer(why) => Decision::Defer(tame(why, TEXT)),
         wit::Decision::Pass => Decision::Pass,
     };
     let cache_for = answer.cache_for.map(|seconds| Duration::from_secs(seconds.into()));

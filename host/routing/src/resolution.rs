@@ -26,9 +26,9 @@ pub enum Resolution<T> {
     },
     /// No policy serves the domain, or none serves it for this purpose.
     NotServed,
-    /// Nobody can say now.
+    /// Nobody can say now, or the policy puts the client off.
     Temporary {
-        /// The name of the policy that cannot answer.
+        /// The name of the policy.
         policy: Arc<str>,
         /// Why.
         trouble: Trouble,
@@ -86,7 +86,7 @@ impl<T> Resolution<T> {
         }
     }
 
-    /// Where the answer came from; a temporary one is always fresh.
+    /// Where the answer came from; a temporary one counts as fresh.
     pub const fn source(&self) -> Source {
         match self {
             Self::Route(routed) => routed.source,
@@ -105,9 +105,9 @@ pub enum Renewal<T> {
     Changed(Routed<T>),
     /// There is no such user any more, or the policy refuses: the rejection stands.
     Withdrawn,
-    /// Nobody can say now. The client is told to come back.
+    /// Nobody can say now, or the policy puts the client off, who is told to come back.
     Temporary {
-        /// The name of the policy that cannot answer.
+        /// The name of the policy.
         policy: Arc<str>,
         /// Why.
         trouble: Trouble,

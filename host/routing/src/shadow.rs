@@ -14,7 +14,7 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use waypost_model::{Consultation, Decision, Purpose, Refusal, Route};
+use waypost_model::{Consultation, Decision, Purpose, Refusal, Route, Trouble};
 use waypost_policy::Rate;
 
 use crate::decide::Decide;
@@ -150,6 +150,7 @@ impl Common {
 enum Word {
     Route(Arc<Route>),
     Refused(Refusal),
+    Deferred,
 }
 
 impl Word {
@@ -159,6 +160,7 @@ impl Word {
             Resolution::Route(routed) => Some(Self::Route(routed.route.clone())),
             Resolution::Refused { refusal, .. } => Some(Self::Refused(refusal.clone())),
             Resolution::Unknown { .. } => Some(Self::Refused(Refusal::UnknownUser)),
+            Resolution::Temporary { trouble: Trouble::Deferred(_), .. } => Some(Self::Deferred),
             Resolution::NotServed | Resolution::Temporary { .. } => None,
         }
     }
@@ -175,6 +177,7 @@ impl From<Decision> for Word {
         match decision {
             Decision::Route(route) => Self::Route(route),
             Decision::Refuse(refusal) => Self::Refused(refusal),
+            Decision::Defer(_) => Self::Deferred,
             // When all pass, there is no such user.
             Decision::Pass => Self::Refused(Refusal::UnknownUser),
         }
@@ -187,6 +190,7 @@ impl PartialEq for Word {
             (Self::Route(one), Self::Route(other)) => one == other,
             // The words are for the log; no client hears them.
             (Self::Refused(one), Self::Refused(other)) => one.kind() == other.kind(),
+            (Self::Deferred, Self::Deferred) => true,
             _ => false,
         }
     }
@@ -210,6 +214,7 @@ impl fmt::Display for Word {
                 Ok(())
             }
             Self::Refused(refusal) => write!(f, "refuse {}", refusal.kind()),
+            Self::Deferred => f.write_str("defer"),
         }
     }
 }

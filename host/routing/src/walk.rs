@@ -132,6 +132,9 @@ impl Walk {
             }),
             Ok(Decision::Refuse(refusal)) => Resolution::Refused { refusal, policy: name, source },
             Ok(Decision::Pass) => Resolution::Unknown { source },
+            Ok(Decision::Defer(why)) => {
+                Resolution::Temporary { policy: name, trouble: Trouble::Deferred(why) }
+            }
             Err(trouble) => Resolution::Temporary { policy: name, trouble },
         }
     }

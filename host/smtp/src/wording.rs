@@ -21,6 +21,10 @@ pub(crate) const FAILURE: Reply = Reply::new(
     EnhancedCode::new(4, 4, 3),
     "The address cannot be looked up now, try again later.",
 );
+/// A policy puts off who wants the mailbox (RFC 3463 X.2.1: mailbox disabled, not accepting
+/// messages; for the time being).
+pub(crate) const DEFERRED: Reply =
+    Reply::new(451, EnhancedCode::new(4, 2, 1), "This mailbox takes no mail now, try again later.");
 /// A policy misbehaves (RFC 3463 X.3.0).
 pub(crate) const FAULT: Reply = Reply::new(
     451,
@@ -76,6 +80,7 @@ pub(crate) const fn refusal(refusal: &Refusal) -> Reply {
 pub(crate) const fn trouble(trouble: &Trouble) -> Reply {
     match trouble {
         Trouble::Failure(_) => FAILURE,
+        Trouble::Deferred(_) => DEFERRED,
         Trouble::Fault(_) | Trouble::TargetDenied(_) | Trouble::VerificationDenied(_) => FAULT,
     }
 }

@@ -1,5 +1,6 @@
 //! `waypost route`: where an address would be taken, and why.
 
+use crate::output::say;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -39,17 +40,17 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
         if let Some(recorder) = recorder {
             recorder.finish();
         }
-        println!("address  {}", lookup.address);
+        say!("address  {}", lookup.address);
         match &explanation.domain {
-            Some(pattern) => println!("domain   [domain.\"{pattern}\"]"),
-            None => println!("domain   no policy serves {}", lookup.address.domain()),
+            Some(pattern) => say!("domain   [domain.\"{pattern}\"]"),
+            None => say!("domain   no policy serves {}", lookup.address.domain()),
         }
         explanation.steps.iter().for_each(print_step);
         match &explanation.resolution {
             Resolution::Route(routed) => {
                 print_route(routed);
                 for target in &routed.route.targets {
-                    println!("  {}", aim(&generation.backends, target, protocol));
+                    say!("  {}", aim(&generation.backends, target, protocol));
                 }
                 Ok(())
             }
@@ -102,21 +103,22 @@ fn question(
 }
 
 fn print_step(step: &Step) {
-    println!("policy   {}", step.policy);
+    say!("policy   {}", step.policy);
     step.consultation.searches.iter().for_each(print_search);
     if !step.consultation.reads.is_empty() {
-        println!("  read   {:?} of the client", step.consultation.reads);
+        say!("  read   {:?} of the client", step.consultation.reads);
     }
     match &step.consultation.result {
         Ok(answer) => {
             let said = match &answer.decision {
                 Decision::Route(_) => "a route".to_owned(),
                 Decision::Refuse(refusal) => format!("refuse, {}", refusal.kind()),
+                Decision::Defer(why) => format!("defer: {why}"),
                 Decision::Pass => "pass".to_owned(),
             };
-            println!("  says   {said}");
+            say!("  says   {said}");
         }
-        Err(trouble) => println!("  fails  {}: {trouble}", trouble.kind()),
+        Err(trouble) => say!("  fails  {}: {trouble}", trouble.kind()),
     }
 }
 
@@ -126,15 +128,15 @@ fn print_search(search: &Search) {
         Ok(count) => format!("{count} found"),
         Err(error) => format!("failed: {error}"),
     };
-    println!("  search {directory}, below {base:?}, {filter}: {found} in {took:.1?}");
+    say!("  search {directory}, below {base:?}, {filter}: {found} in {took:.1?}");
 }
 
 fn print_route<T>(routed: &Routed<T>) {
     if let Some(identity) = &routed.route.identity {
-        println!("name     passed on as {identity}");
+        say!("name     passed on as {identity}");
     }
-    println!("password checked by {}", checker(&routed.route.verification));
-    println!("targets  in this order:");
+    say!("password checked by {}", checker(&routed.route.verification));
+    say!("targets  in this order:");
 }
 
 /// Who checks the password, and against what.

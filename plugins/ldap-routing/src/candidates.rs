@@ -12,6 +12,8 @@ const MOST_TEXT: usize = 200;
 pub(crate) enum Found {
     /// The one host list, who names it, and what the operator should hear about the choice.
     Hosts(HostList, Named, Option<String>),
+    /// An entry that puts everybody off; why.
+    Deferred(String),
     /// No entry.
     NoEntry,
     /// Entries without a host.

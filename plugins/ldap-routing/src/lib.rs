@@ -6,6 +6,7 @@
 //! | `search-base` | required | the entry below which to search, a [template](waypost_sdk::template) |
 //! | `search-pattern` | required | the filter, a template; outer parentheses may be left out |
 //! | `host-field` | required | the attribute that names the host |
+//! | `defer-field` | none | an attribute that puts clients off while a mailbox is being moved |
 //! | `use-first` | `false` | of several candidates take the first; else they are the failure `ambiguous` |
 //! | `fallback-hosts` | `[]` | hosts that answer for what `fallback-on` lists |
 //! | `fallback-on` | `["no-entry", "no-host-field"]` with hosts | also `directory-unavailable` |
@@ -30,6 +31,10 @@
 //! host beside one that has a host does not count. A value that names no host is the failure
 //! `bad-data`, even if another value does: a directory keeps no order among values, so whether it
 //! mattered would be left to chance.
+//!
+//! **While a mailbox is being moved** clients can be put off: where an entry found has `defer-field`
+//! with a value other than `FALSE`, they are told to come back later, mail waits with its sender, and
+//! no route from before is used, until the attribute is gone. Sessions in progress go on.
 //!
 //! **Who checks the password.** With `verify = "bind"` or `"password"` the front does, against the
 //! entry that names the host, or against the entry without host for which `fallback-hosts` answer.

@@ -1,7 +1,7 @@
 use waypost_sdk::serde::Deserialize;
 use waypost_sdk::{
-    Answer, AttributeName, Decision, Failure, Host, HostList, Level, Lookup, Policy, Principal,
-    Problems, Refusal, Search, Verification, pass, refuse, route,
+    Answer, AttributeName, Decision, Entry, Failure, Host, HostList, Level, Lookup, Policy,
+    Principal, Problems, Refusal, Search, Verification, defer, pass, refuse, route,
 };
 
 use crate::account::Account;
@@ -14,6 +14,7 @@ use crate::settings::Settings;
 pub struct LdapRouting {
     pub(crate) search: Search,
     pub(crate) host_field: AttributeName,
+    pub(crate) defer_field: Option<AttributeName>,
     pub(crate) use_first: bool,
     pub(crate) verify: Verify,
     pub(crate) active_directory: bool,
@@ -72,6 +73,7 @@ impl Policy for LdapRouting {
                 let answer = self.route_to(&hosts, Some(&named), lookup)?;
                 return Ok(account.allow(|| answer));
             }
+            Ok((Found::Deferred(why), _)) => return Ok(defer(why)),
             Ok((Found::NoEntry, _)) => (Condition::NoEntry, None, Ok(self.no_entry.answer())),
             Ok((Found::NoHost(_), Account::Disabled)) => return Ok(refuse(Refusal::DisabledUser)),
             Ok((Found::NoHost(named), _)) => {
@@ -102,9 +104,13 @@ impl LdapRouting {
         let directory = self.search.open(host)?;
         for subject in &self.names.subjects(lookup) {
             let page = self.search.ask(&*directory, subject)?;
+            // While a mailbox is being moved, its entries may well name both hosts.
+            if let Some(why) = self.deferral(&page.entries) {
+                return Ok((Found::Deferred(why), Account::InUse));
+            }
             let found = choose(&page, self.host_field.as_str(), self.use_first)?;
             let dn = match &found {
-                Found::NoEntry => continue,
+                Found::NoEntry | Found::Deferred(_) => continue,
                 Found::Hosts(_, named, _) | Found::NoHost(named) => &named.dn,
             };
             let entry = page.entries.iter().find(|entry| entry.dn == *dn);
@@ -115,6 +121,17 @@ impl LdapRouting {
             return Ok((found, account));
         }
         Ok((Found::NoEntry, Account::InUse))
+    }
+
+    /// Why nobody may go to this mailbox now, if so: an entry says so, by a value other than FALSE
+    /// (RFC 4517 section 3.3.3).
+    fn deferral(&self, entries: &[Entry]) -> Option<String> {
+        let field = self.defer_field.as_ref()?.as_str();
+        let is_set = |entry: &&Entry| {
+            let named = entry.attributes.iter().filter(|it| it.name.eq_ignore_ascii_case(field));
+            named.flat_map(|it| &it.values).any(|value| !value.eq_ignore_ascii_case(b"FALSE"))
+        };
+        entries.iter().find(is_set).map(|entry| format!("{} has {field}", entry.dn))
     }
 
     /// There, the password to be checked as the settings say. `named` is the user's entry.

@@ -19,6 +19,8 @@ pub struct Settings {
     search_pattern: Filter,
     host_field: AttributeName,
     #[serde(default)]
+    defer_field: Option<AttributeName>,
+    #[serde(default)]
     use_first: bool,
     #[serde(default)]
     verify: Verify,
@@ -43,6 +45,7 @@ impl Settings {
     pub(crate) fn check(self) -> Result<LdapRouting, Problems> {
         let mut problems = Problems::new();
         let mut attributes = vec![self.host_field.clone()];
+        attributes.extend(self.defer_field.clone());
         if self.active_directory {
             attributes.extend(account::ATTRIBUTES.into_iter().filter_map(AttributeName::new));
         }
@@ -61,6 +64,7 @@ impl Settings {
         problems.or(LdapRouting {
             search,
             host_field: self.host_field,
+            defer_field: self.defer_field,
             use_first: self.use_first,
             verify: self.verify,
             active_directory: self.active_directory,

@@ -42,6 +42,7 @@ fn short(result: Result<Answer, Failure>) -> String {
     assert_eq!((answer.cache_for, answer.hints), (None, vec![]));
     let route = match answer.decision {
         Decision::Pass => return "pass".into(),
+        Decision::Defer(why) => return format!("defer: {why}"),
         Decision::Refuse(Refusal::UnknownUser) => return "unknown-user".into(),
         Decision::Refuse(other) => panic!("{other:?}"),
         Decision::Route(route) => route,
@@ -122,6 +123,30 @@ fn an_entry_without_host_is_bad_data() {
     assert_eq!(answer(&policy(""), "user@example.test", &directory), no_host);
     assert_eq!(answer(&policy(r#""no-entry": "pass""#), "user@example.test", &directory), no_host);
     assert_eq!(answer(&policy(r#""use-first": true"#), "user@example.test", &directory), no_host);
+}
+
+#[test]
+fn a_mailbox_that_is_being_moved() {
+    let moving = |values: &[&str]| {
+        let mut user = user(&["old", "new"]);
+        let attribute = values.iter().map(|value| ("mailMoving", *value)).collect::<Vec<_>>();
+        user.attributes.extend(entry("", &attribute).attributes);
+        Double::new().entries(BASE, "(mail=user@example.test)", vec![user])
+    };
+    let policy = policy(r#""defer-field": "MailMoving", "fallback-hosts": ["spare"]"#);
+    let deferred = "defer: uid=user,dc=example,dc=test has MailMoving";
+    for (values, expected) in [
+        (&["TRUE"][..], deferred),
+        (&["since Monday"], deferred),
+        (&["FALSE", "TRUE"], deferred),
+        (&["false"], "ambiguous(2)"),
+        (&[], "ambiguous(2)"),
+    ] {
+        let directory = moving(values);
+        assert_eq!(answer(&policy, "user+tag@example.test", &Double::new()), "spare");
+        assert_eq!(answer(&policy, "user@example.test", &directory), expected, "{values:?}");
+        assert_eq!(directory.queries()[0].attributes, ["mailHost", "MailMoving"]);
+    }
 }
 
 #[test]

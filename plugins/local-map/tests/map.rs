@@ -25,6 +25,7 @@ fn answer(policy: &LocalMap, address: &str) -> String {
     assert_eq!((answer.cache_for, answer.hints), (None, vec![]));
     let route = match answer.decision {
         Decision::Pass => return "pass".into(),
+        Decision::Defer(why) => panic!("{why}"),
         Decision::Refuse(Refusal::UnknownUser) => return "unknown-user".into(),
         Decision::Refuse(other) => panic!("{other:?}"),
         Decision::Route(route) => route,

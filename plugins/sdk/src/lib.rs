@@ -78,7 +78,7 @@ pub use component::{Exported, Plugin};
 pub use delimiter::Delimiter;
 pub use host::{Client, Directory, Host};
 pub use hosts::{HostError, HostList, HostPort, MAX_TARGETS};
-pub use policy::{Policy, pass, refuse, route};
+pub use policy::{Policy, defer, pass, refuse, route};
 pub use search::{DirectoryName, Search};
 pub use serde;
 pub use settings::{Problems, Table, pointer, text};

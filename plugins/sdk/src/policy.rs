@@ -46,6 +46,13 @@ pub fn refuse(refusal: Refusal) -> Answer {
     answer(Decision::Refuse(refusal))
 }
 
+/// Puts the client off: the mailbox must not be opened now, while it is being moved, say. Unlike a
+/// [`Failure`] this is an answer, so that no route from before takes its place. `why` is for the
+/// log.
+pub fn defer(why: impl Into<String>) -> Answer {
+    answer(Decision::Defer(why.into()))
+}
+
 /// Leaves the question to the domain's next policy.
 pub fn pass() -> Answer {
     answer(Decision::Pass)

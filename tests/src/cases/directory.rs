@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, Plan, SOUTH};
 
 pub(crate) const CASES: &[Case] = &[
     ("directory::a_moved_user_is_followed_after_the_caches_time", a_moved_user_is_followed),
+    ("directory::a_mailbox_that_is_being_moved_is_at_neither_host", a_mailbox_is_moved),
     ("directory::a_deleted_user_is_refused", a_deleted_user_is_refused),
     ("directory::two_hosts_are_taken_by_use_first_with_a_warning", two_hosts),
     ("directory::tags_aliases_and_a_catch_all_find_their_mailbox", other_names),
@@ -38,6 +39,40 @@ fn a_moved_user_is_followed() {
     // The cache's time is one second in these tests.
     sleep(Duration::from_millis(1300));
     assert_eq!(clients::imaplib(&account), Ok(vec!["Moved to south".to_owned()]));
+}
+
+/// While it is moved nobody gets to it, not even by what was known before and with the directory
+/// down; afterwards everybody does.
+fn a_mailbox_is_moved() {
+    let mut cluster = Cluster::start(&Plan {
+        attributes: "\"mail\", \"mailHost\", \"employeeType\"",
+        settings: "defer-field = \"employeeType\"\n".to_owned(),
+        ..Plan::default()
+    });
+    let ca = cluster.ca();
+    let imap = cluster.imap(Tls::Implicit, "user1@localdomain.test", "user1", &ca);
+    let pop3 = cluster.pop3(Tls::Implicit, "user1@localdomain.test", "user1", &ca);
+    assert_eq!(clients::imaplib(&imap), Ok(vec!["Welcome to north".to_owned()]));
+    cluster.south.add_user("user1@localdomain.test", "user1", "Moved to south");
+    cluster.slapd.replace("user1", "employeeType", "TRUE");
+    sleep(Duration::from_millis(1300));
+    let put_off = || {
+        let said = clients::imaplib(&imap).unwrap_err();
+        assert!(said.contains("UNAVAILABLE"), "{said}");
+        let said = clients::poplib(&pop3).unwrap_err();
+        assert!(said.contains("-ERR [SYS/TEMP]"), "{said}");
+    };
+    put_off();
+    cluster.slapd.stop();
+    sleep(Duration::from_millis(1300));
+    put_off();
+    cluster.slapd.resume();
+    cluster.slapd.move_user("user1", SOUTH);
+    cluster.slapd.replace("user1", "employeeType", "FALSE");
+    sleep(Duration::from_millis(1300));
+    assert_eq!(clients::imaplib(&imap), Ok(vec!["Moved to south".to_owned()]));
+    let log = cluster.waypost.log();
+    assert!(log.contains("outcome=\"deferred\""), "{log}");
 }
 
 fn a_deleted_user_is_refused() {

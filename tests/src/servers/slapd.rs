@@ -101,9 +101,14 @@ impl Slapd {
 
     /// Changes a user's `mailHost`.
     pub fn move_user(&self, name: &str, host: &str) {
+        self.replace(name, "mailHost", host);
+    }
+
+    /// Gives a user's entry another value.
+    pub fn replace(&self, name: &str, attribute: &str, value: &str) {
         let ldif = format!(
             "dn: cn={name},dc=localdomain,dc=test\nchangetype: modify\n\
-             replace: mailHost\nmailHost: {host}\n"
+             replace: {attribute}\n{attribute}: {value}\n"
         );
         self.modify("ldapmodify", &ldif);
     }

@@ -14,7 +14,7 @@ static CACHE_FOR: Setting<Duration> = Setting::with_default(
 static NEGATIVE_FOR: Setting<Duration> = Setting::with_default(
     "negative-for",
     "\"30s\"",
-    "How long it is remembered at most that a policy refused or passed, whatever the policy says.",
+    "How long it is remembered at most that a policy refused, deferred or passed, whatever it says.",
 );
 static STALE_FOR: Setting<Duration> = Setting::with_default(
     "stale-for",

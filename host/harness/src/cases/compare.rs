@@ -100,6 +100,7 @@ impl Differences {
         let kind = match &answer.decision {
             Decision::Route(_) => file::Decision::Route,
             Decision::Refuse(_) => file::Decision::Refuse,
+            Decision::Defer(_) => file::Decision::Defer,
             Decision::Pass => file::Decision::Pass,
         };
         if expect.decision != Some(kind) {
@@ -134,6 +135,7 @@ impl Differences {
                     },
                 );
             }
+            Decision::Defer(why) => self.text(expect, why),
             Decision::Pass => {}
         }
         let found = answer.cache_for;
@@ -158,8 +160,8 @@ impl Differences {
                 .target_denied
                 .as_ref()
                 .is_some_and(|target| target.is_empty() || target == denied),
-            // Cases are run with every way allowed.
-            Trouble::VerificationDenied(_) => false,
+            // Cases are run with every way allowed, and a deferral is an answer.
+            Trouble::VerificationDenied(_) | Trouble::Deferred(_) => false,
         };
         if as_expected {
             return self.text(expect, &trouble.to_string());
@@ -170,6 +172,7 @@ impl Differences {
             Trouble::Fault(_) => "fault",
             Trouble::TargetDenied(_) => "target-denied",
             Trouble::VerificationDenied(_) => "verification-denied",
+            Trouble::Deferred(_) => "deferred",
         };
         self.add(what, expected, format!("{class} {}: {trouble}", trouble.kind()));
     }
@@ -267,6 +270,7 @@ fn describe(decision: &Decision) -> String {
         }
         Decision::Refuse(Refusal::Other(text)) => format!("refuse, other: {text}"),
         Decision::Refuse(refusal) => format!("refuse, {}", refusal.kind()),
+        Decision::Defer(why) => format!("defer: {why}"),
         Decision::Pass => "pass".into(),
     }
 }

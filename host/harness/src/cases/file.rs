@@ -297,7 +297,7 @@ macro_rules! words {
     };
 }
 
-words! { Decision: Route => "route", Refuse => "refuse", Pass => "pass" }
+words! { Decision: Route => "route", Refuse => "refuse", Defer => "defer", Pass => "pass" }
 words! {
     Refusal:
     UnknownUser => "unknown-user",

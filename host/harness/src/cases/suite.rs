@@ -375,7 +375,7 @@ impl Reader<'_> {
 
 /// What is expected must make sense together.
 fn check_expectation(expect: &file::Expect) -> Result<(), String> {
-    use file::Decision::{Refuse, Route};
+    use file::Decision::{Defer, Refuse, Route};
     let kinds = [
         expect.decision.is_some(),
         expect.failure.is_some(),
@@ -404,8 +404,10 @@ fn check_expectation(expect: &file::Expect) -> Result<(), String> {
         (
             "text",
             expect.text.is_some(),
-            expect.decision == Some(Refuse) || expect.failure.is_some() || expect.fault.is_some(),
-            "a refusal, a failure or a fault",
+            matches!(expect.decision, Some(Refuse | Defer))
+                || expect.failure.is_some()
+                || expect.fault.is_some(),
+            "a refusal, a deferral, a failure or a fault",
         ),
     ] {
         if given && !fits {

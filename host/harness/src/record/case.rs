@@ -287,6 +287,7 @@ impl Texts<'_> {
                         set("decision", "refuse".into());
                         set("refusal", refusal.kind().into());
                     }
+                    Decision::Defer(_) => set("decision", "defer".into()),
                     Decision::Pass => set("decision", "pass".into()),
                 }
                 let cache_for = answer.cache_for.map(period);
@@ -295,8 +296,8 @@ impl Texts<'_> {
             Err(Trouble::Failure(failure)) => set("failure", failure.kind().into()),
             Err(Trouble::Fault(fault)) => set("fault", fault.kind().into()),
             Err(Trouble::TargetDenied(_)) => set("target-denied", "".into()),
-            // Such a decision is not written.
-            Err(Trouble::VerificationDenied(_)) => {}
+            // The former is not written, and no consultation ends in the latter.
+            Err(Trouble::VerificationDenied(_) | Trouble::Deferred(_)) => {}
         }
         let reads: Vec<Value> = reads.iter().map(|field| field.as_str().into()).collect();
         set("reads", reads.into());

@@ -139,7 +139,9 @@ impl Cache {
         };
         let (most, stale_for) = match decision {
             Decision::Route(_) => (MAX_CACHE_FOR, self.settings.stale_for),
-            Decision::Refuse(_) | Decision::Pass => (self.settings.negative_for, Duration::ZERO),
+            Decision::Refuse(_) | Decision::Defer(_) | Decision::Pass => {
+                (self.settings.negative_for, Duration::ZERO)
+            }
         };
         let fresh_for = cache_for.min(most).min(MAX_CACHE_FOR);
         if fresh_for.is_zero() {

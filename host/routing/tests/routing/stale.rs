@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::world::{
-    Amend, Scripted, World, failure, fault, pass, pass_time, refuse, route, settle, unavailable,
+    Amend, Scripted, World, defer, failure, fault, pass, pass_time, refuse, route, settle,
+    unavailable,
 };
 use waypost_model::{Consultation, Failure, Fault, Refusal};
 use waypost_routing::{OnFault, Settings};
@@ -82,6 +83,18 @@ async fn a_route_is_stale_for_an_hour_after_its_time() {
     pass_time(3599).await;
     assert_eq!(world.resolve("user1").await, "north.test by ldap stale");
     pass_time(1).await;
+    assert_eq!(world.resolve("user1").await, "temporary by ldap: directory-unavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_deferral_there_is_no_stale_route() {
+    let (policy, world) = known_user().await;
+    policy.says(defer("being moved"));
+    assert_eq!(world.resolve("user1").await, "temporary by ldap: deferred");
+    policy.says(route("south.test"));
+    assert_eq!(world.resolve("user1").await, "temporary by ldap: deferred", "for a while");
+    pass_time(30).await;
+    policy.says(unavailable());
     assert_eq!(world.resolve("user1").await, "temporary by ldap: directory-unavailable");
 }
 

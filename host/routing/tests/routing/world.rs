@@ -238,6 +238,10 @@ pub(crate) fn refuse(refusal: Refusal) -> Consultation {
     decision(Decision::Refuse(refusal))
 }
 
+pub(crate) fn defer(why: &str) -> Consultation {
+    decision(Decision::Defer(why.to_owned()))
+}
+
 pub(crate) fn pass() -> Consultation {
     decision(Decision::Pass)
 }

@@ -1,5 +1,8 @@
 //! What senders are told, and what back ends learn of them.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::cases::Case;
 use crate::clients::Tls;
 use crate::cluster::local;
@@ -10,6 +13,7 @@ use crate::talk::Talk;
 pub(crate) const CASES: &[Case] = &[
     ("mail::answers::unknown_and_foreign_recipients_are_refused_at_rcpt", unknown),
     ("mail::answers::mail_waits_for_a_directory_that_is_down", directory_down),
+    ("mail::answers::mail_waits_while_a_mailbox_is_being_moved", moving),
     ("mail::answers::no_copy_is_kept_for_senders_who_cannot_be_told", no_backscatter),
     ("mail::answers::back_ends_learn_who_the_client_is_by_xclient", by_xclient),
     ("mail::answers::back_ends_learn_who_the_client_is_by_proxy_header", by_proxy),
@@ -54,6 +58,25 @@ fn directory_down() {
     queued.finish(&cluster);
     cluster.settle();
     assert_eq!(cluster.copies(&users[0], "down"), 1);
+}
+
+fn moving() {
+    let cluster = MailCluster::start(&MailPlan::default());
+    let users = cluster.users(1)[..1].to_vec();
+    let name = users[0].split('@').next().unwrap();
+    let told = senders::smtplib(&cluster.envelope(&users, &message("before")));
+    assert!(told.is_answered("250"), "{told:?}");
+    cluster.slapd.replace(name, "employeeType", "TRUE");
+    // The cache's time is one second in these tests.
+    sleep(Duration::from_millis(1300));
+    let told = senders::smtplib(&cluster.envelope(&users, &message("meanwhile")));
+    assert!(told.is_refused(&users, "451 4.2.1"), "{told:?}");
+    cluster.slapd.replace(name, "employeeType", "FALSE");
+    let mut queued = super::queueing::Queued::new("meanwhile", &users);
+    queued.finish(&cluster);
+    cluster.settle();
+    assert_eq!(cluster.copies(&users[0], "before"), 1);
+    assert_eq!(cluster.copies(&users[0], "meanwhile"), 1);
 }
 
 /// A copy may have to be reported on. That must reach the sender, and nobody who did not send.

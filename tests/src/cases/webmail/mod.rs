@@ -3,9 +3,9 @@
 pub(super) mod bad_input;
 pub(super) mod broken;
 pub(super) mod browser;
+pub(super) mod caldav;
 pub(super) mod http2;
 pub(super) mod paths;
-pub(super) mod caldav;
 pub(super) mod programs;
 pub(super) mod proxy;
 pub(super) mod slow;
