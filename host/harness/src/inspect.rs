@@ -160,7 +160,7 @@ mod tests {
         let bytes = include_bytes!("../../../plugins/prebuilt/ldap-routing.wasm");
         let inspection = Inspection::of(bytes).unwrap();
         assert_eq!(inspection.size, bytes.len());
-        assert_eq!(inspection.contract(), Some("0.1.0"));
+        assert_eq!(inspection.contract(), Some("1.0.0"));
         assert!(inspection.wants_directories());
         let [mapping] = inspection.exports.as_slice() else { panic!("{inspection}") };
         assert_eq!(mapping.functions, ["configure", "route"]);

@@ -8,7 +8,7 @@ use super::LoadError;
 
 const PACKAGE: &str = "waypost:policy";
 /// The version of the package in `wit/`.
-const VERSION: (u64, u64, u64) = (0, 1, 0);
+const VERSION: (u64, u64, u64) = (1, 0, 0);
 /// What a plugin may import.
 const IMPORTS: [&str; 3] = ["types", "directory", "log"];
 /// What it must export.
@@ -72,7 +72,9 @@ fn import_misfit(import: &str) -> Option<String> {
     }
 }
 
-/// Versions fit as Wasmtime fits them: the same major version, before 1.0 the same minor version.
+/// Versions fit as Wasmtime fits them: the same major version, before 1.0 the same minor version. A
+/// component for a later minor version that uses nothing new of it is welcome; what it uses that is
+/// not there is named.
 fn version_misfit(full: &str, does: &str) -> Option<String> {
     let given = Name::parse(full)?.version;
     let track = |(major, minor, _): (u64, u64, u64)| match major {
@@ -138,24 +140,24 @@ mod tests {
 
     #[test]
     fn imports_are_explained() {
-        assert_eq!(import_misfit("waypost:policy/types@0.1.0"), None);
-        assert_eq!(import_misfit("waypost:policy/directory@0.1.7"), None);
+        assert_eq!(import_misfit("waypost:policy/types@1.0.0"), None);
+        assert_eq!(import_misfit("waypost:policy/directory@1.2.7"), None);
         let says = |import: &str, part: &str| {
             let misfit = import_misfit(import).unwrap();
             assert!(misfit.contains(part) && misfit.contains(import), "{misfit}");
         };
-        says("waypost:policy/directory@0.2.0", "a newer Waypost");
-        says("waypost:policy/directory@1.0.0", "a newer Waypost");
-        says("waypost:policy/directory@0.0.9", "an older Waypost");
+        says("waypost:policy/directory@2.0.0", "a newer Waypost");
+        says("waypost:policy/directory@0.1.0", "an older Waypost");
         says("waypost:policy/directory", "an older Waypost");
-        says("waypost:policy/sockets@0.1.0", "does not have");
+        says("waypost:policy/sockets@1.1.0", "does not have");
         says("wasi:cli/environment@0.2.6", "no operating system");
-        says("env", "may import `waypost:policy/types@0.1.0`");
+        says("env", "may import `waypost:policy/types@1.0.0`");
     }
 
     #[test]
     fn versions_fit_within_their_track() {
-        assert_eq!(version_misfit("waypost:policy/mapping@0.1.3", "exports"), None);
+        assert_eq!(version_misfit("waypost:policy/mapping@1.3.0", "exports"), None);
+        assert!(version_misfit("waypost:policy/mapping@2.0.0", "exports").is_some());
         assert!(version_misfit("waypost:policy/mapping@0.2.3", "exports").is_some());
     }
 }

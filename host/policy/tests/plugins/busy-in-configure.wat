@@ -1,13 +1,13 @@
 ;; Takes some tens of milliseconds for `configure`; then passes.
 (module
   @include common.inc
-  (func (export "waypost:policy/mapping@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "waypost:policy/mapping@1.0.0#configure") (param i32 i32) (result i32)
     (local $n i32)
     (loop $again
       (local.set $n (i32.add (local.get $n) (i32.const 1)))
       (br_if $again (i32.lt_u (local.get $n) (i32.const 50000000))))
     (i32.const 16))
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 1028) (i32.const 2))
     (call $forget (local.get 7))

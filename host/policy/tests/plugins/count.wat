@@ -3,12 +3,12 @@
 (module
   @include common.inc
   (global $configured (mut i32) (i32.const 0))
-  (func (export "waypost:policy/mapping@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "waypost:policy/mapping@1.0.0#configure") (param i32 i32) (result i32)
     ;; One `c` for each octet of the settings.
     (memory.fill (i32.const 2048) (i32.const 0x63) (local.get 1))
     (global.set $configured (local.get 1))
     (i32.const 16))
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))
     (memory.fill

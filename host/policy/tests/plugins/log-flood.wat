@@ -1,9 +1,9 @@
 ;; Writes a thousand warnings, then passes.
 (module
-  (import "waypost:policy/log@0.1.0" "write" (func $write (param i32 i32 i32)))
+  (import "waypost:policy/log@1.0.0" "write" (func $write (param i32 i32 i32)))
   @include common.inc
   @include content.inc
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (local $n i32)
     (loop $again

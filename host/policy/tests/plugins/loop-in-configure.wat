@@ -1,9 +1,9 @@
 ;; Never comes back from `configure`.
 (module
   @include common.inc
-  (func (export "waypost:policy/mapping@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "waypost:policy/mapping@1.0.0#configure") (param i32 i32) (result i32)
     (loop $again (br $again))
     unreachable)
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     unreachable))

@@ -2,12 +2,12 @@
 ;; result tells: an error is the failure `ambiguous` with the error's number, no entry is `pass`,
 ;; an entry is a route to 10.0.0.1 after its password has been checked.
 (module
-  (import "waypost:policy/directory@0.1.0" "open" (func $open (param i32 i32 i32)))
-  (import "waypost:policy/directory@0.1.0" "[method]connector.search"
+  (import "waypost:policy/directory@1.0.0" "open" (func $open (param i32 i32 i32)))
+  (import "waypost:policy/directory@1.0.0" "[method]connector.search"
     (func $search (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
   @include common.inc
   (global $times (mut i32) (i32.const 1))
-  (func (export "waypost:policy/mapping@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "waypost:policy/mapping@1.0.0#configure") (param i32 i32) (result i32)
     (global.set $times (i32.sub (local.get 1) (i32.const 2)))
     (i32.const 16))
   (func $string (param $at i32) (param $pointer i32) (param $length i32)
@@ -18,7 +18,7 @@
     (i32.store8 (i32.const 1028) (i32.const 1))
     (i32.store (i32.const 1032) (local.get $error))
     (i32.const 1024))
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param $purpose i32) (param $address i32) (param $address_length i32)
     (param i32 i32 i32 i32 i32) (result i32)
     (call $open @NAME (i32.const 2000))

@@ -3,7 +3,7 @@
   @include common.inc
   @include content.inc
   (table $t 1 funcref)
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (loop $again
       (br_if $again

@@ -1,8 +1,8 @@
 ;; Traps in `configure`.
 (module
   @include common.inc
-  (func (export "waypost:policy/mapping@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "waypost:policy/mapping@1.0.0#configure") (param i32 i32) (result i32)
     unreachable)
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     unreachable))

@@ -2,10 +2,10 @@
 (module
   @include common.inc
   @include content.inc
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 1028) (i32.const 2))
     (call $forget (local.get 7))
     (i32.const 1024))
-  (func (export "cabi_post_waypost:policy/mapping@0.1.0#route") (param i32)
+  (func (export "cabi_post_waypost:policy/mapping@1.0.0#route") (param i32)
     unreachable))

@@ -7,6 +7,6 @@
     (if (i32.gt_u (global.get $calls) (i32.const 1)) (then unreachable))
     (i32.const 65536))
   @include content.inc
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.const 16)))

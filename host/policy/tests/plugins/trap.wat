@@ -3,7 +3,7 @@
   @include common.inc
   @include content.inc
   (func $give_up unreachable)
-  (func (export "waypost:policy/mapping@0.1.0#route")
+  (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (call $give_up)
     unreachable))

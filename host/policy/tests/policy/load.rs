@@ -72,11 +72,13 @@ fn a_builtin_is_bytes() {
 fn other_versions_are_told_apart() {
     let bench = Bench::new();
     let build = |version: &str| {
-        let wit = changed_wit(&[("waypost:policy@0.1.0", &format!("waypost:policy@{version}"))]);
-        component(&answer("@0.1.0", &format!("@{version}")), &wit)
+        let wit = changed_wit(&[("waypost:policy@1.0.0", &format!("waypost:policy@{version}"))]);
+        component(&answer("@1.0.0", &format!("@{version}")), &wit)
     };
-    bench.load(&build("0.1.4"));
-    for (version, age) in [("0.2.0", "newer"), ("1.0.0", "newer"), ("0.0.9", "older")] {
+    for version in ["1.0.4", "1.3.0"] {
+        bench.load(&build(version));
+    }
+    for (version, age) in [("2.0.0", "newer"), ("0.1.0", "older"), ("0.9.9", "older")] {
         let refusal = bench.refusal(&build(version));
         assert!(refusal.contains(&format!("waypost:policy/mapping@{version}")), "{refusal}");
         assert!(refusal.contains(&format!("{age} Waypost")), "{refusal}");
@@ -92,7 +94,7 @@ fn an_import_that_no_policy_has_is_named() {
     for part in [
         "`wasi:cli/environment@0.2.6`, but a policy has no operating system",
         "it imports `env`",
-        "it exports no `waypost:policy/mapping@0.1.0`; what it exports: nothing",
+        "it exports no `waypost:policy/mapping@1.0.0`; what it exports: nothing",
     ] {
         assert!(refusal.contains(part), "{refusal}");
     }
@@ -105,19 +107,19 @@ fn a_function_of_another_type_is_named() {
         |change: (&str, &str), text: &str| bench.refusal(&component(text, &changed_wit(&[change])));
     // An import with another signature.
     let text = r#"(module
-        (import "waypost:policy/log@0.1.0" "write" (func (param i32 i32)))"#;
+        (import "waypost:policy/log@1.0.0" "write" (func (param i32 i32)))"#;
     let text = answer("(module", text);
     let refusal = changed(
         ("write: func(level: level, message: string)", "write: func(message: string)"),
         &text,
     );
-    assert!(refusal.contains("waypost:policy/log@0.1.0") && refusal.contains("write"), "{refusal}");
+    assert!(refusal.contains("waypost:policy/log@1.0.0") && refusal.contains("write"), "{refusal}");
     // An import that the interface does not have.
     let text = r#"(module
-        (import "waypost:policy/log@0.1.0" "flush" (func))"#;
+        (import "waypost:policy/log@1.0.0" "flush" (func))"#;
     let text = answer("(module", text);
     let refusal = changed(("write: func(level: level, message: string);", "flush: func();"), &text);
-    assert!(refusal.contains("waypost:policy/log@0.1.0") && refusal.contains("flush"), "{refusal}");
+    assert!(refusal.contains("waypost:policy/log@1.0.0") && refusal.contains("flush"), "{refusal}");
     // An export with another signature.
     let text = answer("#configure\") (param i32 i32)", "#configure\")");
     let refusal = changed(("configure: func(settings: string)", "configure: func()"), &text);
@@ -129,10 +131,10 @@ fn an_export_that_is_missing_is_named() {
     let wit =
         changed_wit(&[("configure: func(settings: string) -> result<_, list<problem>>;", "")]);
     let text = r#"(module
-        (import "waypost:policy/types@0.1.0" "[resource-drop]context" (func $forget (param i32)))
+        (import "waypost:policy/types@1.0.0" "[resource-drop]context" (func $forget (param i32)))
         (memory (export "memory") 1)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8))
-        (func (export "waypost:policy/mapping@0.1.0#route")
+        (func (export "waypost:policy/mapping@1.0.0#route")
             (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (i32.const 8)))"#;
     let refusal = Bench::new().refusal(&component(text, &wit));
     assert!(refusal.contains("configure"), "{refusal}");
