@@ -64,7 +64,7 @@ impl Metrics {
         let metrics = Self::unregistered();
         registry.register(
             "waypost_policy_decisions",
-            "Consultations of a policy by outcome: route, refuse, pass, failure, target-denied, verification-denied, fault",
+            "Consultations of a policy by outcome: route, refuse, defer, pass, failure, target-denied, verification-denied, fault",
             metrics.decisions.clone(),
         );
         registry.register(

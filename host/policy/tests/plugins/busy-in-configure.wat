@@ -9,6 +9,6 @@
     (i32.const 16))
   (func (export "waypost:policy/mapping@1.0.0#route")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
-    (i32.store8 (i32.const 1028) (i32.const 2))
+    (i32.store8 (i32.const 1028) (i32.const 3))
     (call $forget (local.get 7))
     (i32.const 1024)))

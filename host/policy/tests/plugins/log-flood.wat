@@ -10,6 +10,6 @@
       (call $write (i32.const 2) @LINE)
       (local.set $n (i32.add (local.get $n) (i32.const 1)))
       (br_if $again (i32.lt_u (local.get $n) (i32.const 1000))))
-    (i32.store8 (i32.const 1028) (i32.const 2))
+    (i32.store8 (i32.const 1028) (i32.const 3))
     (call $forget (local.get 7))
     (i32.const 1024)))

@@ -8,6 +8,6 @@
     (drop (memory.grow (i32.const 512)))
     (memory.fill (i32.const 131072) (i32.const 0x61) (i32.const 33554432))
     (call $write (i32.const 2) (i32.const 131072) (i32.const 33554432))
-    (i32.store8 (i32.const 1028) (i32.const 2))
+    (i32.store8 (i32.const 1028) (i32.const 3))
     (call $forget (local.get 7))
     (i32.const 1024)))

@@ -14,5 +14,5 @@
     (global.set $asking (i32.const 1))
     (call $protocol (local.get $context) (i32.const 2000))
     (call $forget (local.get $context))
-    (i32.store8 (i32.const 1028) (i32.const 2))
+    (i32.store8 (i32.const 1028) (i32.const 3))
     (i32.const 1024)))

@@ -41,7 +41,7 @@
         (return (call $fail (i32.load8_u (i32.const 2104))))))
     (if (i32.eqz (i32.load (i32.const 2108)))
       (then
-        (i32.store8 (i32.const 1028) (i32.const 2))
+        (i32.store8 (i32.const 1028) (i32.const 3))
         (call $forget (local.get 7))
         (return (i32.const 1024))))
     ;; targets

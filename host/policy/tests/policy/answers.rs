@@ -78,6 +78,8 @@ async fn refusals_and_failures_arrive_tame() {
         assert_eq!(answered(&image).await.result, Err(Trouble::Failure(failure)));
     }
     assert_eq!(answered(&Image::pass()).await.result.unwrap().decision, Decision::Pass);
+    let deferred = answered(&Image::defer("being\nmoved")).await.result.unwrap().decision;
+    assert_eq!(deferred, Decision::Defer("being\u{fffd}moved".into()));
     let long = answered(&Image::refuse(3, &"ü".repeat(5000))).await.result.unwrap().decision;
     let Decision::Refuse(Refusal::Other(text)) = long else { panic!() };
     assert!(text.len() < 1100);

@@ -43,7 +43,11 @@ impl Image {
     }
 
     pub(crate) fn pass() -> Self {
-        Self::empty().byte(4, 2)
+        Self::empty().byte(4, 3)
+    }
+
+    pub(crate) fn defer(text: &str) -> Self {
+        Self::empty().byte(4, 2).string(8, text)
     }
 
     pub(crate) fn refuse(number: u8, text: &str) -> Self {
