@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use waypost_harness::cases::check;
 use waypost_harness::interface::broken;
 
 fn wit() -> PathBuf {
@@ -22,6 +23,18 @@ fn each_released_package_is_kept() {
     for version in versions {
         let broken = broken(&version, &wit()).expect("both packages are sound");
         assert!(broken.is_empty(), "{}:\n{}", version.display(), broken.join("\n"));
+    }
+}
+
+/// Nothing in these folders is ever built anew.
+#[test]
+fn what_was_built_for_a_release_runs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released");
+    let releases: Vec<_> = fs::read_dir(folder).expect("there are releases").collect();
+    assert!(!releases.is_empty());
+    for release in releases {
+        let release = release.expect("an entry can be read").path();
+        check(release.join("cases.toml"), release.join("ldap-routing.wasm"));
     }
 }
 
