@@ -24,12 +24,14 @@ fn parts(message: &[u8]) -> Result<(&[u8], &[u8]), SaslError> {
         Some(b"n" | b"y") => {}
         _ => return Err(SaslError::Malformed),
     }
-    match authorisation {
-        Some(b"") => {}
-        Some(other) if other.starts_with(b"a=") => return Err(SaslError::Authorisation),
+    let user = fields.next().and_then(|field| field.strip_prefix(b"n="));
+    match authorisation.map(|field| (field, field.strip_prefix(b"a="))) {
+        Some((b"", _)) => {}
+        // Cyrus SASL says whom it logs in as though it is nobody else.
+        Some((_, Some(same))) if Some(same) == user => {}
+        Some((_, Some(_))) => return Err(SaslError::Authorisation),
         _ => return Err(SaslError::Malformed),
     }
-    let user = fields.next().and_then(|field| field.strip_prefix(b"n="));
     let nonce = fields.next().and_then(|field| field.strip_prefix(b"r="));
     match (user, nonce) {
         (Some(user), Some(nonce)) if !nonce.is_empty() => Ok((user, nonce)),
@@ -70,6 +72,7 @@ mod tests {
     fn the_user_is_found() {
         assert_eq!(user("n,,n=user,r=rOprNGfwEbeRWgbNEkqO"), Ok("user".into()));
         assert_eq!(user("y,,n=a=2Cb=3Dc@a.test,r=x,ext=1"), Ok("a,b=c@a.test".into()));
+        assert_eq!(user("n,a=a=2Cb,n=a=2Cb,r=x"), Ok("a,b".into()), "the same name twice");
     }
 
     #[test]
