@@ -317,7 +317,11 @@ where
                     }
                     last = Some(reason);
                 }
-                Tried::Cancelled => return Verdict::No(Reason::Cancelled),
+                // Only a client that has seen a challenge can take anything back.
+                Tried::Cancelled => {
+                    attempt.committed = true;
+                    return Verdict::No(Reason::Cancelled);
+                }
                 Tried::ClientLeft(broken) => return Verdict::ClientLeft(broken),
             }
         }
