@@ -16,7 +16,6 @@ use waypost_wire::Front;
 use waypost_wire::login::{Answer, Credential};
 use waypost_wire::sasl::scram;
 
-use crate::journal::without_secret;
 use crate::session::Session;
 use crate::target::{Aim, Tried};
 use crate::verdict::{Entered, Reason, TargetFailure, Verdict, Way};
@@ -308,7 +307,7 @@ where
                     return Verdict::No(Reason::Rejected(rejection));
                 }
                 Tried::Failed { failure, exposed, challenged } => {
-                    self.note_failure(target, &failure, attempt.credential);
+                    self.note_failure(target, &failure);
                     attempt.committed |= challenged;
                     let reason = Reason::Target(target.to_string(), failure);
                     if exposed {
@@ -328,12 +327,12 @@ where
         Verdict::No(last.unwrap_or(Reason::NoTarget))
     }
 
-    fn note_failure(&self, target: &Target, failure: &TargetFailure, credential: &Credential) {
+    fn note_failure(&self, target: &Target, failure: &TargetFailure) {
         self.driver.metrics.target_failed(self.entrance.kind.protocol, failure.kind());
         tracing::warn!(
             target: "waypost::login",
             session = %self.id, %target, reason = failure.kind(),
-            detail = without_secret(failure, credential),
+            detail = %failure,
             "a target failed"
         );
     }

@@ -1,28 +1,15 @@
 //! What a session leaves in the log: one line when it ends.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use waypost_net::relay::RelayEnd;
 use waypost_routing::Decide;
 use waypost_session::SessionId;
-use waypost_wire::login::Credential;
 
 use crate::Metrics;
 use crate::session::Session;
 use crate::verdict::{Ended, Way};
-
-/// A message for the log, withheld where it repeats the password: there are back ends that quote
-/// what they did not understand.
-pub(crate) fn without_secret(message: &impl fmt::Display, credential: &Credential) -> String {
-    let message = message.to_string();
-    let password = credential.password().map(|password| String::from_utf8_lossy(password.expose()));
-    match password {
-        Some(password) if message.contains(&*password) => "(withheld)".to_owned(),
-        _ => message,
-    }
-}
 
 /// What is remembered of a session until its relay ends.
 pub(crate) struct Journal {

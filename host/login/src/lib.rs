@@ -16,6 +16,7 @@ mod settings;
 mod target;
 mod verdict;
 mod verify;
+mod withhold;
 
 pub use driver::{Driver, Entrance};
 pub use metrics::Metrics;

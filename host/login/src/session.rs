@@ -16,8 +16,9 @@ use waypost_wire::Front;
 use waypost_wire::login::{Answer, Bye, Credential, FrontAction};
 
 use crate::driver::{Driver, Entrance};
-use crate::journal::{self, Journal, without_secret};
+use crate::journal::{self, Journal};
 use crate::verdict::{Ended, Entered, Reason, Verdict};
+use crate::withhold::Secrets;
 
 /// What somebody is told who has as many sessions as they may.
 const USER_LIMIT: &str = "too many sessions of this user";
@@ -208,6 +209,12 @@ where
             None => credential.name(),
         };
         let users = &self.process().users;
+        // Policies, directories and back ends like to quote the user's name, and more.
+        let detail = users.are_clear().then(|| {
+            let mut detail = reason.to_string();
+            Secrets::of([credential]).withhold(&mut detail);
+            detail
+        });
         tracing::info!(
             target: "waypost::login",
             session = %self.id,
@@ -215,8 +222,7 @@ where
             client = %self.client,
             user = %users.label(user),
             outcome = reason.kind(),
-            // Policies and back ends like to quote the user's name.
-            detail = users.are_clear().then(|| without_secret(reason, credential)),
+            detail,
             "login refused"
         );
     }

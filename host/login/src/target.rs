@@ -22,6 +22,7 @@ use waypost_wire::{Back, Front};
 use crate::entry;
 use crate::session::Session;
 use crate::verdict::TargetFailure;
+use crate::withhold::Secrets;
 
 /// For all addresses of one target together; each has the back-end table's own timeout.
 const CONNECTING: Duration = Duration::from_secs(30);
@@ -75,6 +76,18 @@ impl Tried {
     fn unexposed(failure: TargetFailure) -> Self {
         Self::Failed { failure, exposed: false, challenged: false }
     }
+
+    /// Leaves nothing of a no's words that shows what the back end was told.
+    fn withhold(&mut self, secrets: impl FnOnce() -> Secrets) {
+        let words = match self {
+            Self::Rejected { rejection, .. } => Some(&mut rejection.text),
+            Self::Failed { failure: TargetFailure::Dialogue(failure), .. } => failure.words(),
+            Self::Accepted(_) | Self::Failed { .. } | Self::Cancelled | Self::ClientLeft(_) => None,
+        };
+        if let Some(words) = words {
+            secrets().withhold(words);
+        }
+    }
 }
 
 impl<P: Decide> Session<P>
@@ -106,7 +119,8 @@ where
         if let Err(failure) = back.dialogue.login(&key.credential, key.identity, out) {
             return Tried::unexposed(failure.into());
         }
-        let tried = exchange(back, address, reply_timeout, client).await;
+        let mut tried = exchange(back, address, reply_timeout, client).await;
+        tried.withhold(|| Secrets::of([credential, &key.credential]));
         match tried {
             // The client has nothing to do with it: it is the operator's password that is wrong.
             Tried::Rejected { rejection, challenged }

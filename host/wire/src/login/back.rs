@@ -156,6 +156,28 @@ pub enum BackFailure {
 }
 
 impl BackFailure {
+    /// The back end's own words, where there are any.
+    pub fn words(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Bye(words)
+            | Self::Hello(words)
+            | Self::StarttlsRefused(words)
+            | Self::Temporary(words)
+            | Self::PrivacyRequired(words)
+            | Self::Elsewhere(words)
+            | Self::Refused(words) => Some(words),
+            Self::Preauth
+            | Self::EarlyReply
+            | Self::Protocol(_)
+            | Self::TooLong
+            | Self::StarttlsNotOffered
+            | Self::PlaintextAfterStarttls
+            | Self::MechanismNotOffered(_)
+            | Self::ChannelBinding
+            | Self::Name => None,
+        }
+    }
+
     /// The name in logs and metrics.
     pub const fn kind(&self) -> &'static str {
         match self {
