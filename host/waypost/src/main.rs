@@ -21,11 +21,18 @@ mod spool;
 mod web;
 mod workers;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::cli::{Cli, Command};
+
+/// Memory is overwritten when it is freed. What is known to be secret is overwritten where it is
+/// dropped; rustls copies each record that it has decrypted, and frees the copy as it is.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
