@@ -64,6 +64,8 @@ pub(crate) struct Plan {
     pub backend_proxied: bool,
     /// How Waypost speaks with the directory, which it believes by the cluster's authority.
     pub directory_tls: Tls,
+    /// Whether it is asked where domain controllers have their global catalogue, over TLS.
+    pub global_catalog: bool,
     /// Further lines of `[directory.main]`.
     pub directory: String,
     /// Further tables.
@@ -85,6 +87,7 @@ impl Default for Plan {
             backend_tls: "starttls",
             backend_proxied: false,
             directory_tls: Tls::None,
+            global_catalog: false,
             directory: String::new(),
             more: String::new(),
         }
@@ -224,6 +227,7 @@ fn configuration(plan: &Plan, doors: Doors, slapd: &Slapd, ports: DovecotPorts) 
     let (url, directory_tls) = match plan.directory_tls {
         Tls::None => (slapd.url(), ""),
         Tls::Start => (slapd.url(), "starttls = true\nca = \"ca.pem\"\n"),
+        Tls::Implicit if plan.global_catalog => (slapd.catalog_url(), "ca = \"ca.pem\"\n"),
         Tls::Implicit => (slapd.secure_url(), "ca = \"ca.pem\"\n"),
     };
     let identity = if plan.backend_proxied { "client-identity = \"proxy-v2\"\n" } else { "" };

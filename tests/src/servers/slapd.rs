@@ -1,4 +1,5 @@
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub(crate) struct Slapd {
     process: Option<Background>,
     port: u16,
     secure_port: u16,
+    /// A second one over TLS, as domain controllers have for the global catalogue.
+    catalog_port: u16,
 }
 
 /// Who may write.
@@ -53,8 +56,8 @@ impl Slapd {
              rootdn {ADMIN}\nrootpw {PASSWORD}\nindex mail eq\n"
         );
         fs::write(path.join("slapd.conf"), configuration).unwrap();
-        let (port, secure_port) = (free_port(), free_port());
-        let mut slapd = Self { process: None, port, secure_port, folder };
+        let (port, secure_port, catalog_port) = (free_port(), free_port(), free_port());
+        let mut slapd = Self { process: None, port, secure_port, catalog_port, folder };
         slapd.resume();
         slapd.add(
             "dn: dc=localdomain,dc=test\nobjectClass: dcObject\nobjectClass: organization\n\
@@ -63,14 +66,24 @@ impl Slapd {
         slapd
     }
 
+    /// Where it listens in clear.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+    }
+
     /// Its URL, in clear and for StartTLS.
     pub fn url(&self) -> String {
-        format!("ldap://127.0.0.1:{}", self.port)
+        format!("ldap://{}", self.address())
     }
 
     /// Its URL for TLS from the first octet.
     pub fn secure_url(&self) -> String {
         format!("ldaps://127.0.0.1:{}", self.secure_port)
+    }
+
+    /// Its other URL for TLS.
+    pub fn catalog_url(&self) -> String {
+        format!("ldaps://127.0.0.1:{}", self.catalog_port)
     }
 
     /// Whom Waypost binds as.
@@ -136,7 +149,12 @@ impl Slapd {
         let mut command = Command::new("/usr/sbin/slapd");
         // -d keeps it in the foreground; 256 logs operations and their results.
         command.arg("-d").arg("256").arg("-f").arg(path.join("slapd.conf"));
-        command.arg("-h").arg(format!("{} {}", self.url(), self.secure_url()));
+        command.arg("-h").arg(format!(
+            "{} {} {}",
+            self.url(),
+            self.secure_url(),
+            self.catalog_url()
+        ));
         self.process = Some(Background::start("slapd", &mut command, path));
         wait_for("slapd", Duration::from_secs(20), || {
             std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()

@@ -66,6 +66,11 @@ fn the_production_example_is_a_configuration() {
 }
 
 #[test]
+fn the_example_for_active_directory_is_a_configuration() {
+    assert_eq!(told(&read("active-directory/waypost.toml").warnings), [""; 0]);
+}
+
+#[test]
 fn seeds_of_the_fuzz_target() {
     fuzz::config(b"");
     fuzz::config(b"\xff");
