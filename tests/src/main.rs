@@ -9,6 +9,7 @@ mod cases;
 mod clients;
 mod cluster;
 mod http2_talk;
+mod login_cluster;
 mod mail_cluster;
 mod plugins;
 mod senders;

@@ -1,15 +1,24 @@
-//! A client that says exactly what a test wants it to say, octet for octet, in clear.
+//! A client that says exactly what a test wants it to say, octet for octet, in clear or over TLS.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// How long a server may be silent before the test has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection.
-#[derive(Debug)]
-pub(crate) struct Talk(BufReader<TcpStream>);
+pub(crate) struct Talk(BufReader<Box<dyn Stream>>);
+
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
 
 impl Talk {
     /// Connects to a port of 127.0.0.1 and reads nothing.
@@ -19,10 +28,22 @@ impl Talk {
 
     /// Connects to `server` and reads nothing.
     pub fn connect_to(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
+        Self(BufReader::new(Box::new(open(server))))
+    }
+
+    /// Connects over TLS to a port of 127.0.0.1, whose certificate is from the authority in this
+    /// file, and reads nothing.
+    pub fn connect_securely(port: u16, authority: &Path) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+        let stream = open((Ipv4Addr::LOCALHOST, port).into());
+        Self(BufReader::new(Box::new(StreamOwned::new(tls, stream))))
     }
 
     /// Connects and skips the greeting, which must be a welcome.
@@ -35,7 +56,8 @@ impl Talk {
 
     /// Sends octets. A peer that has closed already shows itself at the next read.
     pub fn send(&mut self, octets: &[u8]) {
-        let _ = self.0.get_mut().write_all(octets);
+        let stream = self.0.get_mut();
+        let _ = stream.write_all(octets).and_then(|()| stream.flush());
     }
 
     /// Sends a line.
@@ -108,6 +130,19 @@ impl Talk {
         assert!(user.starts_with("+OK"), "{user}");
         self.pop3(&format!("PASS {password}"))
     }
+}
+
+impl std::fmt::Debug for Talk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Talk").finish_non_exhaustive()
+    }
+}
+
+fn open(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
 }
 
 /// A connection that is reset is closed too; one that stays silent has failed the test.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use super::maildir::{self, Message};
@@ -63,6 +65,7 @@ impl Dovecot {
         fs::write(path.join("key.pem"), key).unwrap();
         fs::write(path.join("users"), "").unwrap();
         fs::write(path.join("masters"), "waypost:{PLAIN}the-master-users\n").unwrap();
+        tokens(path);
         let mail = path.join("mail");
         fs::create_dir(&mail).unwrap();
         let who = Who::current();
@@ -160,6 +163,23 @@ fn greeting(address: (IpAddr, u16)) -> Option<()> {
     text.contains("* OK [CAPABILITY").then_some(())
 }
 
+/// Whoever signs with this key says who somebody is: JSON Web Tokens with `sub`, by HS256.
+pub(crate) const TOKEN_KEY: &str = "the-key-of-all-tokens";
+
+/// Has Dovecot believe tokens by their signature, without asking anybody.
+fn tokens(path: &Path) {
+    // The key of HS256 without a name, for tokens that say nothing of who they were issued to.
+    let folder = path.join("tokens/default/HS256");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("default"), STANDARD.encode(TOKEN_KEY)).unwrap();
+    let settings = format!(
+        "introspection_mode = local\nusername_attribute = sub\n\
+         local_validation_key_dict = fs:posix:prefix={}/\n",
+        path.join("tokens").display()
+    );
+    fs::write(path.join("tokens.conf"), settings).unwrap();
+}
+
 /// As whom Dovecot's parts run.
 struct Who {
     is_root: bool,
@@ -209,11 +229,14 @@ fn configuration(path: &Path, address: IpAddr, ports: Ports, who: &Who) -> Strin
         "protocols = imap pop3 lmtp\nlisten = {address}\n{users}\
          base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = {path}/log\n\
          auth_verbose = yes\nauth_failure_delay = 0\ndisable_plaintext_auth = no\n\
-         auth_mechanisms = plain login scram-sha-1 scram-sha-256\nauth_username_chars =\n\
+         auth_mechanisms = plain login scram-sha-1 scram-sha-256 xoauth2 oauthbearer\n\
+         auth_username_chars =\n\
          login_trusted_networks = 127.0.0.0/8\nhaproxy_trusted_networks = 127.0.0.0/8\n\
          ssl = yes\nssl_cert = <{path}/chain.pem\nssl_key = <{path}/key.pem\n\
          mail_location = maildir:~/Maildir\nnamespace inbox {{\n  inbox = yes\n}}\n\
          auth_master_user_separator = *\n\
+         passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  \
+         args = {path}/tokens.conf\n}}\n\
          passdb {{\n  driver = passwd-file\n  args = {path}/masters\n  master = yes\n}}\n\
          passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {path}/users\n}}\n\
          userdb {{\n  driver = static\n  args = {owner}home={path}/mail/%u\n}}\n\

@@ -6,12 +6,21 @@ use std::process::Command;
 use crate::cluster::{Cluster, Plan};
 use crate::servers::run;
 
+mod clients;
+mod traces;
+mod typed;
+
 pub(super) mod active_directory;
 pub(super) mod entries;
+pub(super) mod freshness;
+pub(super) mod hostile;
 pub(super) mod mechanisms;
+pub(super) mod parrot;
 pub(super) mod refusals;
 pub(super) mod schemes;
 pub(super) mod secrecy;
+pub(super) mod table;
+pub(super) mod throttle;
 
 /// Waypost checks passwords so.
 fn checked_by(way: &str) -> Plan {

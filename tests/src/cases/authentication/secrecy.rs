@@ -1,61 +1,165 @@
-//! Who could read a password that is none of theirs.
+//! Nobody who reads a log, a metric or memory learns a password.
 
-use super::{add_person, checked_by, output};
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+
+use super::clients::{Login, Mechanism, token};
+use super::said_by;
+use super::traces::{contains, forms, shows};
+use super::typed::{Typed, Way, is_in};
 use crate::cases::Case;
-use crate::cluster::{Cluster, Plan};
+use crate::cluster::MASTER_PASSWORD;
+use crate::login_cluster::{BACK_ENDS_OWN, Check, Entry, LoginCluster, PASSWORD, Protocol, user};
+use crate::servers::{free_port, program};
 use crate::talk::Talk;
 
 pub(crate) const CASES: &[Case] =
     &[("authentication::nothing_shows_or_keeps_a_password", nothing_keeps_a_password)];
 
-/// Neither the log at its loudest nor the memory of the process, once the session is a relay.
+/// Checks and entries that know each other.
+const USERS: [(Check, Entry); 5] = [
+    (Check::BackEnd, Entry::Client),
+    (Check::Bind, Entry::Client),
+    (Check::Password, Entry::Client),
+    (Check::Bind, Entry::Master),
+    (Check::Password, Entry::Own),
+];
+
+/// Neither the log at its loudest, nor what an operator may ask for, nor the memory of the process
+/// once its sessions are relays, in any form in which the password was said.
 fn nothing_keeps_a_password() {
-    for way in ["backend", "bind", "password"] {
-        let server = "log-level = \"trace\"\n".to_owned();
-        let mut cluster = Cluster::start(&Plan { server, ..checked_by(way) });
-        let secret = "xyzzy-plugh-42";
-        let stored = output("/usr/sbin/slappasswd", &["-h", "{SSHA}", "-s", secret]);
-        add_person(&cluster, "ann", Some(&stored));
-        cluster.north.add_user("ann@localdomain.test", secret, "For Ann");
-        let mut talk = Talk::greeted(cluster.doors.imap);
-        let said = talk.imap("a", &format!("LOGIN ann@localdomain.test {secret}"));
-        assert!(said.starts_with("a OK"), "{way}: {said}");
-        let said = talk.imap("b", "NOOP");
-        assert!(said.starts_with("b OK"), "{way}: {said}");
-        let found = occurrences(cluster.waypost.id(), secret.as_bytes());
-        assert_eq!(found, 0, "{way}: the password is in memory");
-        let mut wrong = Talk::greeted(cluster.doors.imap);
-        let said = wrong.imap("a", &format!("LOGIN ann@localdomain.test {secret}x"));
-        assert!(said.starts_with("a NO"), "{way}: {said}");
-        talk.imap("c", "LOGOUT");
-        cluster.waypost.stop();
-        let log = cluster.waypost.log();
-        assert!(log.contains("ann@localdomain.test"), "{log}");
-        assert!(!log.contains(secret) && !log.contains(&stored), "{way}: {log}");
-        assert!(!log.contains("the-master-users"), "{way}: {log}");
+    let metrics = free_port();
+    let mut cluster = LoginCluster::start(
+        "log-level = \"trace\"\ncontrol = \"control\"\n",
+        &format!("[metrics]\nbind = \"127.0.0.1:{metrics}\"\n"),
+    );
+    wrong_passwords(&cluster);
+    digests_and_tokens(&cluster);
+    let mut relays = idle_relays(&cluster);
+    assert!(relays.len() > 100, "{}", relays.len());
+    let token = token(&user(Check::BackEnd, Entry::Client));
+    let process = cluster.waypost.id();
+    let wanted = [PASSWORD, &token].map(forms).concat();
+    assert_eq!(in_memory(process, &wanted), [""; 0]);
+    // What has to be there is found.
+    assert!(!in_memory(process, &[MASTER_PASSWORD.into()]).is_empty());
+    assert!(relays.iter_mut().all(Typed::is_alive), "they were relays all the time");
+    let told = told_to_operators(&cluster, metrics);
+    cluster.waypost.stop();
+    let log = cluster.waypost.log();
+    for (check, entry) in USERS {
+        assert!(log.contains(&user(check, entry)), "the log is loud");
+    }
+    for secret in [PASSWORD, &token, MASTER_PASSWORD, BACK_ENDS_OWN] {
+        for text in [&log, &told] {
+            let line = text.lines().find(|line| shows(line.as_bytes(), secret));
+            assert_eq!(line, None, "{secret} is shown");
+        }
     }
 }
 
-/// How often octets stand in the writable memory of a process.
-fn occurrences(process: u32, wanted: &[u8]) -> usize {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let mut memory = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();
-    let mut found = 0;
+/// The password with something behind it, so that it would be found.
+fn wrong_passwords(cluster: &LoginCluster) {
+    let wrong = format!("{PASSWORD}-and-more");
+    for protocol in Protocol::ALL {
+        for (check, entry) in USERS {
+            for way in Way::ALL.into_iter().filter(|way| way.carries(protocol, b"")) {
+                let user = user(check, entry);
+                let said = Typed::greeted(cluster, protocol).log_in(
+                    way,
+                    user.as_bytes(),
+                    wrong.as_bytes(),
+                );
+                assert!(!is_in(&said), "{protocol:?} {way:?} {user}: {said}");
+            }
+        }
+    }
+}
+
+/// CRAM-MD5 and APOP, for which Waypost takes the password from the directory, and a token.
+fn digests_and_tokens(cluster: &LoginCluster) {
+    for (check, entry, protocol, mechanism) in [
+        (Check::Password, Entry::Client, Protocol::Imap, Mechanism::CramMd5),
+        (Check::Password, Entry::Client, Protocol::Submission, Mechanism::CramMd5),
+        (Check::Password, Entry::Client, Protocol::Pop3, Mechanism::Apop),
+        (Check::BackEnd, Entry::Client, Protocol::Imap, Mechanism::OauthBearer),
+        (Check::BackEnd, Entry::Client, Protocol::Pop3, Mechanism::OauthBearer),
+    ] {
+        let user = user(check, entry);
+        let login = Login { protocol, mechanism, user: &user, password: PASSWORD };
+        let (is_in, said) = login.run(cluster, "Nothing");
+        assert!(is_in, "{login:?}: {said}");
+    }
+}
+
+/// A session for each protocol, user and way to say the password, in clear and over TLS.
+fn idle_relays(cluster: &LoginCluster) -> Vec<Typed> {
+    let mut relays = Vec::new();
+    for protocol in Protocol::ALL {
+        for (check, entry) in USERS {
+            for way in Way::ALL.into_iter().filter(|way| way.carries(protocol, b"")) {
+                let connections =
+                    [Typed::greeted(cluster, protocol), Typed::greeted_securely(cluster, protocol)];
+                for mut typed in connections {
+                    let user = user(check, entry);
+                    let said = typed.log_in(way, user.as_bytes(), PASSWORD.as_bytes());
+                    assert!(is_in(&said), "{protocol:?} {way:?} {user}: {said}");
+                    assert!(typed.is_alive());
+                    relays.push(typed);
+                }
+            }
+        }
+    }
+    relays
+}
+
+/// The metrics, and what the commands say.
+fn told_to_operators(cluster: &LoginCluster, metrics: u16) -> String {
+    let mut talk = Talk::connect(metrics);
+    talk.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut told = talk.rest();
+    assert!(told.contains("waypost_"), "{told}");
+    let configuration = cluster.waypost.configuration();
+    let configuration = configuration.to_str().unwrap();
+    let user = user(Check::Password, Entry::Master);
+    for arguments in
+        [&["reload", "--patience", "30"][..], &["check"], &["route", &user, "--protocol", "imap"]]
+    {
+        let arguments = [arguments, &["--config", configuration]].concat();
+        told += &said_by(program().to_str().unwrap(), &arguments).1;
+    }
+    assert!(told.contains(&user), "{told}");
+    told
+}
+
+const PAGE: usize = 4096;
+
+/// Which of these stand in the writable memory of a process.
+fn in_memory(process: u32, wanted: &[Vec<u8>]) -> Vec<String> {
+    let of_process = |name: &str| format!("/proc/{process}/{name}");
+    let maps = fs::read_to_string(of_process("maps")).unwrap();
+    let memory = fs::File::open(of_process("mem")).unwrap();
+    let page_map = fs::File::open(of_process("pagemap")).unwrap();
+    let mut found = Vec::new();
     for line in maps.lines().filter(|line| line.contains(" rw")) {
         let range = line.split(' ').next().unwrap();
         let (from, to) = range.split_once('-').unwrap();
-        let from = u64::from_str_radix(from, 16).unwrap();
-        let to = u64::from_str_radix(to, 16).unwrap();
-        // Address space that is only set aside, as for plugins, cannot be read.
+        let [from, to] = [from, to].map(|text| usize::from_str_radix(text, 16).unwrap());
+        // Address space that was only set aside is much, and has no pages.
+        let mut pages = vec![0; (to - from) / PAGE * 8];
+        if page_map.read_exact_at(&mut pages, (from / PAGE * 8) as u64).is_err() {
+            continue;
+        }
+        let is_there = |entry: &[u8]| entry.last().is_some_and(|flags| flags & 0xc0 != 0);
+        let pages: Vec<bool> = pages.chunks(8).map(is_there).collect();
         let mut at = from;
-        while at < to {
-            let length = (to - at).min(1 << 20);
-            let mut block = vec![0; usize::try_from(length).unwrap()];
-            if memory.seek(SeekFrom::Start(at)).is_ok() && memory.read_exact(&mut block).is_ok() {
-                found += block.windows(wanted.len()).filter(|it| *it == wanted).count();
+        for run in pages.chunk_by(|one, other| one == other) {
+            let mut octets = vec![0; run.len() * PAGE];
+            if run[0] && memory.read_exact_at(&mut octets, at as u64).is_ok() {
+                let here = wanted.iter().filter(|form| contains(&octets, form));
+                found.extend(here.map(|form| format!("{} in {line}", form.escape_ascii())));
             }
-            at += length;
+            at += run.len() * PAGE;
         }
     }
     found
