@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use rand::RngExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_model::{Context, Lookup, Secret, Target, Verification};
 use waypost_net::connect::ConnectError;
+use waypost_net::jittered;
 use waypost_routing::{Decide, LoginName, LoginNameError, Renewal, Resolution, Routed};
 use waypost_session::{Conversation, Generation, Grant};
 use waypost_verify::{Attempt as Charged, TooMany, Unverified};
@@ -359,9 +359,4 @@ fn settle(charged: Charged, verdict: &Verdict, credential: &Credential, verified
         }
         Verdict::No(_) | Verdict::ClientLeft(_) => drop(charged),
     }
-}
-
-/// Up to a quarter more, so that many clients that failed together do not come back together.
-fn jittered(time: Duration) -> Duration {
-    time + time.mul_f64(rand::rng().random_range(0.0..0.25))
 }

@@ -7,6 +7,7 @@ pub mod connect;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;
+mod jitter;
 pub mod limits;
 pub mod listener;
 pub mod metrics;
@@ -23,6 +24,7 @@ pub mod stream;
 pub mod tls;
 
 pub use buffers::wipe as wipe_buffers;
+pub use jitter::jittered;
 pub use metrics::Metrics;
 pub use own::OwnListeners;
 pub use relay::{Leg, relay};

@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use rand::RngExt as _;
 use tokio::time::{Instant, sleep_until};
 use waypost_model::{Address, Target, Verification};
+use waypost_net::jittered;
 use waypost_routing::{Decide, Renewal, Resolution, Routed};
 use waypost_session::{Generation, Grant};
 
@@ -330,9 +329,4 @@ fn length(parts: &Parts) -> Option<u64> {
 fn wants_continue(parts: &Parts) -> bool {
     let expects = parts.headers.get(EXPECT);
     expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-}
-
-/// Up to a quarter more, so that many clients that failed together do not come back together.
-pub(crate) fn jittered(time: Duration) -> Duration {
-    time + time.mul_f64(rand::rng().random_range(0.0..0.25))
 }

@@ -10,6 +10,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Response, StatusCode};
 use tokio::time::sleep_until;
 use waypost_model::{Address, Context, Lookup, Purpose};
+use waypost_net::jittered;
 use waypost_routing::{Decide, LoginName, Resolution};
 use waypost_session::Grant;
 
@@ -18,7 +19,7 @@ use crate::basic::Basic;
 use crate::body::{Ahead, AnswerBody, ClientBody};
 use crate::browser::Browser;
 use crate::cookie;
-use crate::exchange::{Exchange, jittered};
+use crate::exchange::Exchange;
 use crate::form::{Fields, FormError, Kind, MAX_FORM};
 use crate::identification::Identification;
 use crate::page::{ADDRESS_FIELD, FORGET, Language, PREFIX, Problem, View, WAY_BACK_FIELD};
