@@ -4,8 +4,14 @@ use aws_lc_rs::hmac;
 pub(crate) struct Keyed(hmac::Key);
 
 /// What stands for a password, or for stored values, under the key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Print([u8; 32]);
+
+impl Print {
+    pub(crate) const fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 impl Keyed {
     /// A new key, which nobody learns and which ends with the process.

@@ -1,5 +1,6 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -101,6 +102,17 @@ impl Verifier {
             metrics,
             settings,
         }))
+    }
+
+    /// How long a password that was right is taken for right: `verified-for`.
+    pub fn verified_for(&self) -> Duration {
+        self.0.settings.verified_for
+    }
+
+    /// Counts a password that was not checked again, since it came with another request a short
+    /// while ago: see [`Repeated`](crate::Repeated).
+    pub fn spared(&self) {
+        self.0.metrics.spared();
     }
 
     /// Checks `password` as `route` says, in the directory that it names; a route whose password
