@@ -89,6 +89,11 @@ impl Policy {
         &self.name
     }
 
+    /// How passwords may be checked of users whom it knows.
+    pub fn verification(&self) -> VerificationGrant {
+        self.verification
+    }
+
     /// The SHA-256 of the component, in hexadecimal.
     pub fn digest(&self) -> String {
         hex(&self.prepared.digest)

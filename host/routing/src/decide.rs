@@ -21,6 +21,11 @@ pub trait Decide: Send + Sync + 'static {
     /// The targets that the policy may name.
     fn targets(&self) -> &Arc<Self::Targets>;
 
+    /// Whether the policy may leave it to the back end to check the password.
+    fn may_leave_verification(&self) -> bool {
+        true
+    }
+
     /// An address as the operator wants it in the log.
     fn address_for_log(&self, address: &Address) -> String {
         address.to_string()

@@ -55,6 +55,10 @@ impl Decide for LoadedPolicy {
         &self.targets
     }
 
+    fn may_leave_verification(&self) -> bool {
+        self.policy.verification().backend
+    }
+
     fn address_for_log(&self, address: &Address) -> String {
         self.policy.address_for_log(address)
     }

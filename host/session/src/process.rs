@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use waypost_directory::Directory;
-use waypost_model::{Host, Route, Verification};
+use waypost_model::{Host, Lookup, Route, Verification};
 use waypost_net::backend::BackendTable;
 use waypost_net::connect::Connector;
 use waypost_net::session::SessionTable;
@@ -34,6 +34,15 @@ impl<P> Generation<P> {
                 self.directories.get(&principal.directory)
             }
         }
+    }
+}
+
+impl<P: Decide> Generation<P> {
+    /// Whether a policy that is asked may leave it to the back end to check the password. Where none
+    /// may, nobody gets to a back end unchecked, whether they exist or not.
+    pub fn may_leave_verification(&self, lookup: &Lookup) -> bool {
+        let served = self.domains.find(lookup);
+        served.is_none_or(|served| served.policies.iter().any(|it| it.may_leave_verification()))
     }
 }
 

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
@@ -31,6 +32,12 @@ impl Connection {
 }
 
 impl Slots {
+    /// Whether a client is counted of whom a trusted proxy speaks that has this connection: whether
+    /// it is in none of the listener's `exempt-networks`.
+    pub fn counts(&self, client: IpAddr) -> bool {
+        self.shared.settings.counts(client)
+    }
+
     /// Takes a slot for `user` as well, under `max-connections-per-user`. A client in
     /// `exempt-networks` needs none.
     pub fn take_user(&mut self, user: &str) -> Result<(), LimitReached> {
