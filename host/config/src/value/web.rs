@@ -1,8 +1,9 @@
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use waypost_model::Secret;
-use waypost_webmail::form::FormRule;
+use waypost_webmail::form::{FailedAnswer, FormRule};
 use waypost_webmail::page::Page;
 use waypost_webmail::place::{Branch, Place};
 use waypost_webmail::seal::SealKeys;
@@ -41,14 +42,44 @@ static USER: Setting<String> =
 static PASSWORD: Setting<String> = Setting::optional(
     "password",
     "\"_pass\"",
-    "any form with a user's name is a login",
-    "The field without which the form is no login.",
+    "any form with a user's name is a login, and the front can check none",
+    "The field with the password: without it the form is no login.",
+);
+static FAILED_STATUS: Setting<Status> = Setting::optional(
+    "failed-status",
+    "401",
+    "it is not known by its status",
+    "The status of the back end's answer to a login that has failed, so that it can be counted.",
+);
+static FAILED_LOCATION: Setting<Place> = Setting::optional(
+    "failed-location",
+    "\"/login?error=1\"",
+    "it is not known by its Location",
+    "Where the back end's answer sends the browser after a login that has failed.",
 );
 static FORM: Section = Section {
     header: "",
     about: "A login form of the back ends.",
-    settings: &[&PATH, &USER, &PASSWORD],
+    settings: &[&PATH, &USER, &PASSWORD, &FAILED_STATUS, &FAILED_LOCATION],
 };
+
+/// The status of an answer.
+#[derive(Clone, Copy, Debug)]
+struct Status(u16);
+
+impl Value for Status {
+    fn expected() -> String {
+        "the status of an answer, from 200 to 599".into()
+    }
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let status = node.read::<NonZeroU16>()?.get();
+        match (200..600).contains(&status) {
+            true => Some(Self(status)),
+            false => node.expected(Self::expected()),
+        }
+    }
+}
 
 /// A login form: `{ path = "…", user = "…", password = "…" }`.
 #[derive(Clone, Debug)]
@@ -63,9 +94,13 @@ impl Value for LoginForm {
         if !node.is_table() {
             return node.expected(Self::expected());
         }
-        let (place, user, password) =
-            node.table(&FORM, |form| (form.find(&PATH), form.find(&USER), form.find(&PASSWORD)))?;
-        Some(Self(FormRule { place: place?, user: user?, password }))
+        node.table(&FORM, |form| {
+            let (place, user, password) =
+                (form.find(&PATH), form.find(&USER), form.find(&PASSWORD));
+            let status = form.find(&FAILED_STATUS).map(|status| status.0);
+            let failed = FailedAnswer { status, location: form.find(&FAILED_LOCATION) };
+            Some(Self(FormRule { place: place?, user: user?, password, failed }))
+        })?
     }
 }
 

@@ -26,10 +26,25 @@ pub enum Kind {
 #[error("a multipart form has no boundary")]
 pub struct KindError;
 
-/// The fields of a form that has been read: names and texts. They hold a password, and are
+/// The fields of a form that has been read, in their order. They hold a password, and are
 /// overwritten when they go.
 #[derive(Debug, Default)]
-pub struct Fields(Vec<(String, String)>);
+pub struct Fields(Vec<Field>);
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) content: Content,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Text(String),
+    /// What else a member of a JSON object may be.
+    Other(Value),
+    /// Passed over: who logs in does not stand in a file.
+    File,
+}
 
 /// Why a form is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -37,8 +52,9 @@ pub enum FormError {
     /// Not what its media type says.
     #[error("the form is malformed")]
     Malformed,
-    /// A field that says who logs in stands there twice: a back end may read the other one.
-    #[error("the form names its user twice")]
+    /// What says who logs in stands there twice, or something that may be taken for it: a back end
+    /// may read the other one.
+    #[error("the form, or its path, says twice who logs in")]
     Twice,
     /// Longer than [`MAX_FORM`].
     #[error("the form is longer than a login form")]
@@ -85,27 +101,64 @@ impl Fields {
 
     /// Whether there is a field of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(other, _)| other == name)
+        self.texts(name).next().is_some()
     }
 
     /// The text of the only field of this name.
     ///
     /// # Errors
-    /// [`FormError::Twice`] where there are two.
+    /// [`FormError::Twice`] where there are two, or one that a back end might take for it.
     pub fn only(&self, name: &str) -> Result<Option<&str>, FormError> {
-        let mut texts = self.0.iter().filter(|(other, _)| other == name);
-        let first = texts.next().map(|(_, text)| text.as_str());
+        let mut texts = self.texts(name);
+        let first = texts.next();
         match texts.next() {
             Some(_) => Err(FormError::Twice),
+            None if self.0.iter().any(|field| is_taken_for(&field.name, name)) => {
+                Err(FormError::Twice)
+            }
             None => Ok(first),
         }
+    }
+
+    fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |field| field.name == name).filter_map(|field| {
+            match &field.content {
+                Content::Text(text) => Some(text.as_str()),
+                Content::Other(_) | Content::File => None,
+            }
+        })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.0.iter()
     }
 }
 
 impl Drop for Fields {
     fn drop(&mut self) {
-        self.0.iter_mut().for_each(|(_, text)| text.zeroize());
+        for field in &mut self.0 {
+            if let Content::Text(text) = &mut field.content {
+                text.zeroize();
+            }
+        }
     }
+}
+
+/// Whether a back end might read `wanted` where another name stands: there are some to which case is
+/// the same, and PHP drops leading spaces, ends a name at a NUL, writes `_` for other signs, and
+/// reads `name[]` as `name`.
+pub(super) fn is_taken_for(other: &str, wanted: &str) -> bool {
+    other != wanted && folded(other) == folded(wanted)
+}
+
+fn folded(name: &str) -> String {
+    let name = name.split('\0').next().unwrap_or_default().trim_start();
+    let sign = |c: char| match c {
+        '.' | ' ' | '[' | ']' => '_',
+        _ => c,
+    };
+    let folded: String = name.chars().map(sign).flat_map(char::to_lowercase).collect();
+    folded.trim_end_matches('_').to_owned()
 }
 
 fn urlencoded(form: &Bytes) -> Result<Fields, FormError> {
@@ -113,10 +166,10 @@ fn urlencoded(form: &Bytes) -> Result<Fields, FormError> {
     if !form.is_ascii() {
         return Err(FormError::Malformed);
     }
-    Ok(Fields(form_urlencoded::parse(form).into_owned().collect()))
+    let fields = form_urlencoded::parse(form).into_owned();
+    Ok(Fields(fields.map(|(name, text)| Field { name, content: Content::Text(text) }).collect()))
 }
 
-/// Files are passed over: who logs in does not stand in a file.
 async fn multipart(boundary: &str, form: &Bytes) -> Result<Fields, FormError> {
     let limit = SizeLimit::new().whole_stream(MAX_FORM as u64);
     let body = BodyDataStream::new(Full::new(form.clone()));
@@ -127,22 +180,26 @@ async fn multipart(boundary: &str, form: &Bytes) -> Result<Fields, FormError> {
         let name = part.name().map(str::to_owned);
         let is_file = part.file_name().is_some();
         let octets = part.bytes().await.map_err(|_| FormError::Malformed)?;
-        if let Some(name) = name.filter(|_| !is_file) {
-            let text = str::from_utf8(&octets).map_err(|_| FormError::Malformed)?;
-            fields.0.push((name, text.to_owned()));
-        }
+        let Some(name) = name else { continue };
+        let content = match is_file {
+            true => Content::File,
+            false => {
+                let text = str::from_utf8(&octets).map_err(|_| FormError::Malformed)?;
+                Content::Text(text.to_owned())
+            }
+        };
+        fields.0.push(Field { name, content });
     }
     Ok(fields)
 }
 
-/// The members of an object that are texts.
 fn json(form: &Bytes) -> Result<Fields, FormError> {
     let Members(members) = serde_json::from_slice(form).map_err(|_| FormError::Malformed)?;
-    let text = |(name, value)| match value {
-        Value::String(text) => Some((name, text)),
-        _ => None,
+    let field = |(name, value)| match value {
+        Value::String(text) => Field { name, content: Content::Text(text) },
+        other => Field { name, content: Content::Other(other) },
     };
-    Ok(Fields(members.into_iter().filter_map(text).collect()))
+    Ok(Fields(members.into_iter().map(field).collect()))
 }
 
 /// An object with its members as they stand there: a map would keep one of two of the same name.

@@ -1,13 +1,19 @@
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method, StatusCode};
 use proptest::prelude::*;
-use waypost_webmail::form::{Fields, FormError, FormRule, Kind, KindError, MAX_FORM};
+use waypost_model::Secret;
+use waypost_webmail::form::{
+    FailedAnswer, Fields, FormError, FormRule, Kind, KindError, MAX_FORM, Replacement, Unwritable,
+};
+
+use crate::fields;
 
 fn rule() -> FormRule {
     FormRule {
         place: "/?_task=login".parse().unwrap(),
         user: "_user".into(),
         password: Some("_pass".into()),
+        failed: FailedAnswer::default(),
     }
 }
 
@@ -66,6 +72,117 @@ fn what_two_readers_may_read_differently_is_refused() {
     assert_eq!(user("application/json", r#"{"_user":"a","_user":"b","_pass":"x"}"#), twice);
     let parts = part("_user", "a") + &part("_user", "b") + &part("_pass", "x") + "---x---\r\n";
     assert_eq!(user(MULTIPART, parts), twice);
+    // What a back end takes for the same name: other cases, and PHP's own reading of names.
+    for other in ["_USER", "+_user", "_user%00x", "_user%5b%5d", ".user"] {
+        assert_eq!(user(URLENCODED, format!("_user=a&_pass=x&{other}=b")), twice, "{other}");
+    }
+    assert_eq!(user("application/json", r#"{"_user":"a","_User":1,"_pass":"x"}"#), twice);
+    let someone = Ok(Some("a".to_owned()));
+    assert_eq!(user(URLENCODED, "_user=a&_pass=x&_user2=b&user=c&_user%5bx%5d=d"), someone);
+}
+
+#[test]
+fn names_with_brackets_are_told_apart() {
+    let rule =
+        FormRule { user: "login[user]".into(), password: Some("login[password]".into()), ..rule() };
+    let form = Bytes::from("login%5Buser%5D=a&login%5Bpassword%5D=x");
+    let fields = wait(Fields::read(&Kind::Urlencoded, &form)).unwrap();
+    assert_eq!(rule.user(&fields), Ok(Some("a".into())));
+    assert_eq!(rule.password(&fields), Ok(Some(Secret::from("x"))));
+}
+
+#[test]
+fn a_path_that_says_something_else_is_refused() {
+    let rule = rule();
+    for query in [None, Some("_task=login"), Some("_task=login&_user=+user1%40a.test")] {
+        assert_eq!(rule.check_query(query, "user1@a.test"), Ok(()), "{query:?}");
+    }
+    for query in ["_user=user2%40a.test", "_USER=user2%40a.test", "_user", "_pass=x", "+_pass=x"] {
+        let checked = rule.check_query(Some(query), "user1@a.test");
+        assert_eq!(checked, Err(FormError::Twice), "{query}");
+    }
+    assert!(rule.is_password_in("a=b&_PASS=x"));
+    assert!(!rule.is_password_in("a=b&_user=x"));
+}
+
+#[test]
+fn what_a_failed_login_looks_like() {
+    let answer = |status: u16, location: Option<&str>| {
+        let headers = location.map(|location| fields(&[("location", location)]));
+        (StatusCode::from_u16(status).unwrap(), headers.unwrap_or_default())
+    };
+    let is = |failed: &FailedAnswer, (status, headers): (StatusCode, HeaderMap)| {
+        failed.is(status, &headers)
+    };
+    let nothing = FailedAnswer::default();
+    assert!(!is(&nothing, answer(401, None)));
+    let by_status = FailedAnswer { status: Some(401), location: None };
+    assert!(is(&by_status, answer(401, None)));
+    assert!(!is(&by_status, answer(200, None)));
+    let by_location =
+        FailedAnswer { status: None, location: Some("/login?error=1".parse().unwrap()) };
+    for location in ["/login?error=1", "login?x&error=1", "https://other.test/login?error=1#top"] {
+        assert!(is(&by_location, answer(302, Some(location))), "{location}");
+    }
+    for location in ["/login", "/login?error=2", "/", ""] {
+        assert!(!is(&by_location, answer(302, Some(location))), "{location}");
+    }
+    assert!(!is(&by_location, answer(200, Some("/login?error=1"))), "it sends nobody there");
+}
+
+/// A form as it is written anew, with another name and password.
+fn written(media_type: &str, form: impl Into<Bytes>) -> Result<String, Unwritable> {
+    let kind = Kind::of(media_type).unwrap().unwrap();
+    let fields = wait(Fields::read(&kind, &form.into())).unwrap();
+    let (name, password) = (Secret::from("ann*root"), Secret::from("a&\"=b %"));
+    let replacements = [
+        Replacement { name: "_user", text: &name },
+        Replacement { name: "_pass", text: &password },
+    ];
+    let form = fields.write(&kind, &replacements)?;
+    Ok(String::from_utf8(form.to_vec()).unwrap())
+}
+
+#[test]
+fn a_form_is_written_anew() {
+    assert_eq!(
+        written(URLENCODED, "_token=a;_user=b%00&_user=x&&%5fpass=y&empty").unwrap(),
+        "_token=a%3B_user%3Db%00&_user=ann*root&_pass=a%26%22%3Db+%25&empty="
+    );
+    let head = "Content-Disposition: form-data; name=\"other\"; name=\"_user\"\r\nX-More: y";
+    let parts = part("_user", "x")
+        + &format!("---x-\r\n{head}\r\n\r\nz\r\n")
+        + &part("_pass", "y")
+        + "---x---\r\nbehind it";
+    let parts = parts.replace("name=\"other\"; name=\"_user\"", "name=\"other\"");
+    assert_eq!(
+        written(MULTIPART, parts).unwrap(),
+        part("_user", "ann*root")
+            + &part("other", "z")
+            + &part("_pass", "a&\"=b %")
+            + "---x---\r\n"
+    );
+    assert_eq!(
+        written("application/json", r#"{"_user":"x","n":[1,{"_pass":2}], "_pass":"y"}"#).unwrap(),
+        r#"{"_user":"ann*root","n":[1,{"_pass":2}],"_pass":"a&\"=b %"}"#
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_not() {
+    let file = "---x-\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n\r\n";
+    assert_eq!(written(MULTIPART, file.to_owned() + "---x---\r\n"), Err(Unwritable::File));
+    let write = |kind: &str, form: &str, text: &[u8]| {
+        let kind = Kind::of(kind).unwrap().unwrap();
+        let fields = wait(Fields::read(&kind, &Bytes::from(form.to_owned()))).unwrap();
+        let text = Secret::from(text);
+        fields.write(&kind, &[Replacement { name: "_user", text: &text }]).map(|_| ())
+    };
+    assert_eq!(write(URLENCODED, "_user=x", b"a\0"), Err(Unwritable::Text));
+    assert_eq!(write(URLENCODED, "_user=x", b"\xff"), Err(Unwritable::Text));
+    let parts = part("_user", "x") + "---x---\r\n";
+    assert_eq!(write(MULTIPART, &parts, b"---x-"), Err(Unwritable::Text), "the boundary");
+    assert_eq!(write(MULTIPART, &parts, "ä".as_bytes()), Ok(()));
 }
 
 #[test]
@@ -111,6 +228,29 @@ fn a_rule_is_for_one_place() {
 }
 
 proptest! {
+    /// A second reader of what was written finds what the first one has found.
+    #[test]
+    fn what_is_written_reads_the_same(
+        names in prop::collection::vec("[a-z\"&=;%+\\[\\] ]{1,8}", 1..5),
+        text in "\\PC{0,20}",
+    ) {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(names.iter().map(|name| (name, &text)));
+        let form = Bytes::from(form.finish());
+        let fields = wait(Fields::read(&Kind::Urlencoded, &form)).unwrap();
+        let multipart = Kind::of(MULTIPART).unwrap().unwrap();
+        for kind in [Kind::Urlencoded, multipart, Kind::Json] {
+            let Ok(written) = fields.write(&kind, &[]) else { continue };
+            let again = wait(Fields::read(&kind, &Bytes::from(written.to_vec()))).unwrap();
+            for name in &names {
+                // Browsers write a quote as %22 in multipart names, and nobody reads it back.
+                if kind == Kind::Urlencoded || !name.contains('"') {
+                    prop_assert_eq!(again.only(name), fields.only(name), "{:?}", kind);
+                }
+            }
+        }
+    }
+
     #[test]
     fn nothing_panics(form in any::<Vec<u8>>(), text in "[ -~]{0,200}") {
         for kind in [URLENCODED, MULTIPART, "application/json"] {
