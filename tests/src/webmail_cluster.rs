@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::cluster::{DOMAIN, NORTH, SOUTH, local};
+use crate::cluster::{DOMAIN, MASTER_PASSWORD, NORTH, SOUTH, local};
 use crate::servers::{
     Authority, Dovecot, DovecotPorts, Radicale, Roundcube, Slapd, Waypost, free_port, free_port_on,
     run,
@@ -29,8 +29,8 @@ pub(crate) struct WebDoors {
     pub smtp: u16,
 }
 
-/// What lies behind it.
-#[derive(Clone, Debug)]
+/// What lies behind it, and what differs from the usual configuration.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct WebPlan {
     /// The back ends' port for webmail.
     pub webmail: u16,
@@ -38,6 +38,29 @@ pub(crate) struct WebPlan {
     pub lmtp: u16,
     /// Lines of `[webmail]`.
     pub settings: String,
+    /// Further lines of `[server]`.
+    pub server: String,
+    /// Further lines of each listener for webmail.
+    pub listener: String,
+    /// Further lines of `[login]`.
+    pub login: String,
+    /// Further lines of `[policy.ldap]`.
+    pub policy: String,
+    /// Further lines of `[policy.ldap.settings]`.
+    pub rules: String,
+    /// Further lines of `[backend."*"]`.
+    pub backend: String,
+    /// Further tables.
+    pub more: String,
+}
+
+impl WebPlan {
+    /// The same with passwords checked `way`: by the back end, by bind, by password.
+    pub fn checked_by(self, way: &str) -> Self {
+        let policy = format!("{}verification = [\"{way}\"]\n", self.policy);
+        let rules = format!("{}verify = \"{way}\"\n", self.rules);
+        Self { policy, rules, ..self }
+    }
 }
 
 /// The port of mail, which the webmails must know before Waypost starts.
@@ -63,6 +86,7 @@ impl WebCluster {
                 ("ca.pem", authority.pem()),
                 ("ldap.secret", slapd.bind_password()),
                 ("cookie.keys", KEYS),
+                ("master.secret", MASTER_PASSWORD),
             ],
         );
         Self { slapd, waypost, doors }
@@ -174,7 +198,8 @@ impl Roundcubes {
              log-out = [\"/?_task=logout\"]\naddress-parameter = \"_user\"\n\
              decoys = [\"{NORTH}\", \"{SOUTH}\"]\n"
         );
-        Self { north, south, plan: WebPlan { webmail, lmtp: ports.lmtp, settings } }
+        let plan = WebPlan { webmail, lmtp: ports.lmtp, settings, ..WebPlan::default() };
+        Self { north, south, plan }
     }
 }
 
@@ -200,7 +225,8 @@ impl Radicales {
         let south = start(addresses[1], ["user3", "user4"]);
         let settings = "api-paths = [\"/.well-known/caldav\", \"/.well-known/carddav\", \
                         \"/dav\"]\n";
-        let plan = WebPlan { webmail: port, lmtp: 1, settings: settings.to_owned() };
+        let settings = settings.to_owned();
+        let plan = WebPlan { webmail: port, lmtp: 1, settings, ..WebPlan::default() };
         Self { north, south, plan }
     }
 }
@@ -209,7 +235,7 @@ impl Radicales {
 const KEYS: &str = "M6pY9uUPGWbWxqvVwZwqJr9a1FOhbDQUmXf1pvbDGGQ=\n";
 
 fn configuration(plan: &WebPlan, doors: WebDoors, slapd: &Slapd) -> String {
-    let mut text = "[server]\nhostname = \"waypost.localdomain.test\"\n\n".to_owned();
+    let mut text = format!("[server]\nhostname = \"waypost.localdomain.test\"\n{}\n", plan.server);
     for (name, port, tls, more) in [
         ("webmail", doors.secure, "implicit", ""),
         ("webmail-plain", doors.plain, "none", "allow-plaintext-login = true\n"),
@@ -217,7 +243,8 @@ fn configuration(plan: &WebPlan, doors: WebDoors, slapd: &Slapd) -> String {
         let _ = writeln!(
             text,
             "[listener.{name}]\nprotocol = \"webmail\"\nbind = [\"127.0.0.1:{port}\"]\n\
-             tls = \"{tls}\"\ndefault-domain = \"{DOMAIN}\"\n{more}"
+             tls = \"{tls}\"\ndefault-domain = \"{DOMAIN}\"\n{more}{listener}",
+            listener = plan.listener,
         );
     }
     let _ = write!(
@@ -225,24 +252,30 @@ fn configuration(plan: &WebPlan, doors: WebDoors, slapd: &Slapd) -> String {
         "[listener.smtp]\nprotocol = \"smtp\"\nbind = [\"127.0.0.1:{smtp}\"]\ntls = \"none\"\n\n\
          [smtp]\npostmaster = \"user1@{DOMAIN}\"\nsplit = \"defer\"\n\n\
          [tls]\ncertificates = [{{ chain = \"chain.pem\", key = \"key.pem\" }}]\n\n\
-         [login]\nauth-failure-delay = \"200ms\"\nretry-for = \"1s\"\n\n\
+         [login]\nauth-failure-delay = \"200ms\"\nretry-for = \"1s\"\n{login}\n\
          [cache]\ncache-for = \"1s\"\n\n\
          [webmail]\nkey-file = \"cookie.keys\"\n{settings}\n\
          [directory.main]\nurl = [\"{url}\"]\nbind-dn = \"{bind_dn}\"\n\
-         bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\n\
+         bind-password = {{ file = \"ldap.secret\" }}\nbase = \"dc=localdomain,dc=test\"\n\
+         password-field = \"userPassword\"\nclear-binds-to = [\"127.0.0.1\"]\n\n\
          [policy.ldap]\nplugin = \"builtin:ldap-routing\"\n\
-         directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n\n\
+         directories = {{ main = [\"mail\", \"mailHost\"] }}\ntargets = [\"127.0.0.0/8\"]\n{policy}\n\
          [policy.ldap.settings]\ndirectory = \"main\"\nsearch-base = \"%s\"\n\
-         search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n\n\
+         search-pattern = \"mail=%e\"\nhost-field = \"mailHost\"\nuse-first = true\n{rules}\n\
          [domain.\"{DOMAIN}\"]\npolicies = [\"ldap\"]\n\n\
          [backend.\"*\"]\nwebmail = {{ port = {webmail}, tls = \"none\" }}\n\
-         smtp = {{ port = {lmtp}, tls = \"none\", protocol = \"lmtp\" }}\n",
+         smtp = {{ port = {lmtp}, tls = \"none\", protocol = \"lmtp\" }}\n{backend}\n{more}",
         smtp = doors.smtp,
+        login = plan.login,
         settings = plan.settings,
         url = slapd.url(),
         bind_dn = slapd.bind_dn(),
+        policy = plan.policy,
+        rules = plan.rules,
         webmail = plan.webmail,
         lmtp = plan.lmtp,
+        backend = plan.backend,
+        more = plan.more,
     );
     text
 }

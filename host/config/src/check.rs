@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use waypost_directory::{Grant, GrantError};
 use waypost_model::{Encryption, Protocol};
-use waypost_net::backend::Entry;
+use waypost_net::backend::{Entry, MasterForm};
 use waypost_policy::PluginSource;
 use waypost_routing::DomainPattern;
 use waypost_smtp::Split;
@@ -21,6 +21,7 @@ use crate::sections::listener::ListenerRead;
 use crate::sections::policy::{GrantRead, Policy, PolicyRead};
 use crate::sections::smtp::Smtp;
 use crate::sections::spool::Spool;
+use crate::sections::webmail::Webmail;
 use crate::suggest::nearest;
 
 /// All that was read. What could not be read is left out; its name is there all the same, so that
@@ -34,6 +35,7 @@ pub(crate) struct Everything {
     pub(crate) metrics: Option<SocketAddr>,
     pub(crate) smtp: Smtp,
     pub(crate) spool: Option<Spool>,
+    pub(crate) webmail: Webmail,
     pub(crate) directory_names: Vec<String>,
     pub(crate) policy_names: Vec<String>,
     pub(crate) has_listeners: bool,
@@ -54,6 +56,7 @@ pub(crate) fn check(reading: &Reading<'_>, everything: &Everything) {
     if !reading.has_errors() {
         // Else it may be a mistyped name that makes something look unused.
         warn_of_unused(reading, everything);
+        warn_of_web_logins(reading, everything);
     }
 }
 
@@ -290,6 +293,47 @@ fn check_verification(reading: &Reading<'_>, everything: &Everything) {
         let message = "sessions enter here only where the front has checked the password, and no \
                        policy has it do that: see verification in [policy]";
         reading.error(read.name_span.clone(), &format!("{}.enter", read.entry_key), message);
+    }
+}
+
+/// Where a policy may have the front check the password, a login form must show it, and a back end
+/// must be entered with what HTTP can say.
+fn warn_of_web_logins(reading: &Reading<'_>, everything: &Everything) {
+    if listener_for(everything, &[Protocol::Webmail]).is_none() {
+        return;
+    }
+    let may_check = |read: &&PolicyRead| {
+        let ways = read.policy.verification;
+        ways.bind || ways.password
+    };
+    let Some(policy) = everything.policies.iter().find(may_check) else { return };
+    let warn = |span: &Range<usize>, key: &str, message: String| {
+        reading.note(Severity::Warning, span.clone(), key, message, None);
+    };
+    let Webmail { settings, forms_key, forms_span } = &everything.webmail;
+    let forms = &settings.identification.login_forms;
+    let lack = match forms.iter().all(|form| form.password.is_some()) {
+        true if forms.is_empty() => Some("no browser can log in without login-forms"),
+        true => None,
+        false => {
+            Some("nobody can log in with a form of which it is not known where the password is")
+        }
+    };
+    if let Some(lack) = lack {
+        let message =
+            format!("[{}] may have the front check passwords, and then {lack}", policy.key);
+        warn(forms_span, forms_key, message);
+    }
+    for read in &everything.backends {
+        let enters = read.backend.settings.iter().any(|settings| match &settings.entry {
+            Entry::Master(master) => master.form == MasterForm::AuthorisationId,
+            Entry::Client | Entry::Password(_) => false,
+        });
+        if enters {
+            let message = "a web login cannot name a master user by authorisation-id: where these \
+                           back ends have webmail, nobody can log in there";
+            warn(&read.name_span, &format!("{}.enter", read.entry_key), message.to_owned());
+        }
     }
 }
 

@@ -208,7 +208,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
     let backends = named(&table, &sections::BACKEND);
     table.finish();
 
-    let (server, login, smtp) = (server?, login?, smtp?);
+    let (server, login, smtp, webmail) = (server?, login?, smtp?, webmail?);
     let (tls, has_certificates) = tls?;
     let everything = Everything {
         directory_names: names(&directories),
@@ -227,6 +227,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         metrics: metrics.flatten(),
         smtp,
         spool: spool?,
+        webmail,
     };
     check(reading, &everything);
     Some(Config {
@@ -238,7 +239,7 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         failures: login.failures,
         verification: verification?,
         smtp: everything.smtp.settings,
-        webmail: webmail?,
+        webmail: everything.webmail.settings,
         spool: everything.spool,
         listeners: everything.listeners.into_iter().map(|read| read.listener).collect(),
         directories: everything.directories.into_iter().map(|read| read.directory).collect(),

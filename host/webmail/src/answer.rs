@@ -9,10 +9,12 @@ use http::header::{
 use http::{Response, StatusCode};
 use waypost_model::{Refusal, Trouble};
 use waypost_routing::LoginNameError;
+use waypost_verify::{TooMany, Unverified};
 
 use crate::back::TargetFailure;
 use crate::body::{AnswerBody, BodyFault};
 use crate::form::FormError;
+use crate::page::Problem;
 use crate::reception::Reply;
 use crate::scrutiny::Misfit;
 
@@ -64,9 +66,24 @@ pub(crate) enum Reason {
     /// A policy's word.
     #[error("the policy refuses: {}", .0.kind())]
     Refused(Refusal),
-    /// The policy wants the password checked before a back end sees it, and nobody here can.
-    #[error("the policy asks for a check of the password at the front, which webmail has not")]
-    Unverified,
+    /// The front has not found the password right, or cannot say.
+    #[error("{0}")]
+    Unverified(#[from] Unverified),
+    /// The policy has the front check the password, and it cannot.
+    #[error("the policy has the front check the password: {0}")]
+    Uncheckable(#[from] Uncheckable),
+    /// The policy has the front check the password, and what the client sent is none.
+    #[error("the policy has the front check the password, which these credentials do not show it")]
+    NotForTheFront,
+    /// The policy has the front check the password, and the client logs in in another's name.
+    #[error(
+        "the policy has the front check the password, and who logs in in another's name has none \
+         in that one's entry"
+    )]
+    OnBehalf,
+    /// Too many logins of the user, or from the client's network, are undecided.
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
     /// A policy cannot answer now.
     #[error("{0}")]
     Trouble(Trouble),
@@ -82,6 +99,23 @@ pub(crate) enum Reason {
     /// The client's own body.
     #[error("{0}")]
     Body(#[from] BodyFault),
+}
+
+/// Why the front cannot check what goes to a back end; the operator can change it.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Uncheckable {
+    /// A login form without a field for the password.
+    #[error(
+        "the entry of login-forms for this form does not say which field holds it: add password"
+    )]
+    NoPasswordField,
+    /// A browser whose user has shown the front no password sends more than it takes to see a login
+    /// page.
+    #[error(
+        "this may be a login, of a browser that has not logged in by one of login-forms: the back \
+         ends' login form belongs there, with the field for the password"
+    )]
+    Browser,
 }
 
 impl Reason {
@@ -102,7 +136,11 @@ impl Reason {
             Self::NotServed => "not-served",
             Self::UnknownUser => "unknown-user",
             Self::Refused(refusal) => refusal.kind(),
-            Self::Unverified => "unverified",
+            Self::Unverified(why) => why.kind(),
+            Self::Uncheckable(_) => "unverified",
+            Self::NotForTheFront => "not-for-the-front",
+            Self::OnBehalf => "on-behalf",
+            Self::TooMany(_) => "too-many-attempts",
             Self::Trouble(trouble) => trouble.kind(),
             Self::Moved => "moved",
             Self::Target(_, failure) => failure.kind(),
@@ -116,8 +154,9 @@ impl Reason {
         match self {
             Self::Misfit(misfit) => misfit.status(),
             Self::Circle => StatusCode::LOOP_DETECTED,
-            Self::UserBusy => StatusCode::TOO_MANY_REQUESTS,
+            Self::UserBusy | Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Plaintext | Self::NoPage => StatusCode::FORBIDDEN,
+            Self::Unverified(Unverified::Denied(_)) => StatusCode::FORBIDDEN,
             Self::Reply(reply) => reply.response.status(),
             Self::Form(FormError::TooLong) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Form(_) => StatusCode::BAD_REQUEST,
@@ -131,7 +170,34 @@ impl Reason {
 
     /// Whether it sounds like a wrong password, and must take as long as one.
     pub(crate) const fn is_rejection(&self) -> bool {
-        matches!(self, Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_))
+        let is_unknown =
+            matches!(self, Self::Name(_) | Self::NotServed | Self::UnknownUser | Self::Refused(_));
+        let is_unverified = matches!(
+            self,
+            Self::Unverified(Unverified::Wrong) | Self::NotForTheFront | Self::OnBehalf
+        );
+        is_unknown || is_unverified
+    }
+
+    /// Whether the log may say more than its name where it does not say who users are: what it says
+    /// then is the operator's own doing, and names nobody.
+    pub(crate) const fn names_nobody(&self) -> bool {
+        matches!(self, Self::Uncheckable(_))
+    }
+
+    /// What a page says of it to somebody who has sent a login form; `None` where the bare status
+    /// has to do.
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        match self {
+            Self::Unverified(Unverified::Denied(_)) => Some(Problem::Denied),
+            Self::Unverified(Unverified::Wrong) => Some(Problem::Rejected),
+            Self::Unverified(_) | Self::Uncheckable(_) | Self::Trouble(_) => {
+                Some(Problem::Unavailable)
+            }
+            Self::TooMany(_) => Some(Problem::TooMany),
+            _ if self.is_rejection() => Some(Problem::Rejected),
+            _ => None,
+        }
     }
 
     /// The answer. `realm` is shown by a browser that asks for a password.

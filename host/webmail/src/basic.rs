@@ -76,16 +76,19 @@ impl Basic {
         }
     }
 
-    /// The field for `name` in the place of the user's, with the same password: `None` if the two
-    /// cannot be written so, as with a `:` in the name.
-    pub fn field_for(&self, name: &str) -> Option<HeaderValue> {
-        if name.contains(':') || name.contains(char::is_control) {
+    /// The field for a name and a password: `None` if the two cannot be written so, as with a `:`
+    /// in the name.
+    pub fn field(name: &str, password: &Secret) -> Option<HeaderValue> {
+        let password = password.expose();
+        let has_control =
+            name.contains(char::is_control) || password.iter().any(u8::is_ascii_control);
+        if name.contains(':') || has_control {
             return None;
         }
-        let mut pair = Zeroizing::new(Vec::with_capacity(name.len() + 1 + self.password.len()));
+        let mut pair = Zeroizing::new(Vec::with_capacity(name.len() + 1 + password.len()));
         pair.extend_from_slice(name.as_bytes());
         pair.push(b':');
-        pair.extend_from_slice(self.password.expose());
+        pair.extend_from_slice(password);
         let mut field = Zeroizing::new(String::with_capacity(8 + pair.len().div_ceil(3) * 4));
         field.push_str("Basic ");
         STANDARD.encode_string(&*pair, &mut field);

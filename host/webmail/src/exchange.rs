@@ -1,25 +1,29 @@
 //! One request, from its head to the end of its answer.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
-use waypost_model::{Address, Target, Verification};
+use waypost_model::{Address, Route, Target};
 use waypost_net::jittered;
 use waypost_routing::{Decide, Renewal, Resolution, Routed};
 use waypost_session::{Generation, Grant};
+use waypost_verify::TooMany;
 
 use crate::answer::Reason;
-use crate::back::{Answered, Head, Way};
-use crate::basic::Basic;
+use crate::attempt::{Attempt, Login};
+use crate::back::{Answered, Head, Load, Way};
 use crate::body::{AnswerBody, BodyFault, ClientBody, Gate, Progress};
 use crate::decoy;
+use crate::entry;
 use crate::headers::{self, Ends, Origin};
 use crate::journal::Line;
+use crate::proof::Proof;
 use crate::reception::{Asker, Visit};
 use crate::scrutiny::{Addressed, scrutinise};
 use crate::session::Session;
@@ -55,10 +59,10 @@ where
                 sleep_until(began + jittered(settings.auth_failure_delay)).await;
             }
             session.service.metrics.request(reason.kind());
-            line.reason = reason.kind();
+            if line.reason.is_empty() {
+                line.refused(&session.service.process.users, &reason);
+            }
             line.status = reason.status();
-            line.detail =
-                session.service.process.users.are_clear().then(|| reason.to_string().into());
             reason.into_response(&settings.realm).map(|body| body.noted(line))
         }
     }
@@ -76,6 +80,21 @@ struct Outcome {
     answered: Answered,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
     asker: Asker,
+    /// As whom the front has found the password right.
+    proof: Option<Proof>,
+}
+
+/// A request on its way to a back end, with all that its steps need; its body goes beside it, since
+/// it is used up.
+pub(crate) struct Errand<'a, P> {
+    pub(crate) generation: Arc<Generation<P>>,
+    pub(crate) asker: &'a Asker,
+    pub(crate) head: Head,
+    pub(crate) attempt: Attempt<'a>,
+    /// As whom the front has found the password right, for the route that is tried now.
+    pub(crate) proof: Option<Proof>,
+    progress: Arc<Progress>,
+    line: &'a mut Line,
 }
 
 impl<P: Decide> Exchange<'_, P>
@@ -111,10 +130,6 @@ where
         let asker = self.receive(&mut parts, &mut body, &authority).await?;
         let user = Arc::from(asker.name.lookup.address.as_str());
         line.of(&service.process.users, &user);
-        if !place.of_user(&user) {
-            return Err(Reason::UserBusy);
-        }
-        line.place = Some(place);
 
         let upgrade =
             headers::upgrade(&parts.headers).filter(|_| parts.version == Version::HTTP_11);
@@ -135,7 +150,7 @@ where
         }
         let is_push =
             target.path().get(..PUSH.len()).is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
-        let mut head = Head {
+        let head = Head {
             is_repeatable: body.is_empty() && parts.method.is_idempotent(),
             patience: if is_push { settings.push_timeout } else { settings.answer_timeout },
             method: parts.method,
@@ -143,140 +158,183 @@ where
             headers: parts.headers,
             gate,
         };
-        let answered = match self.answer(&asker, &mut head, body, &progress, line).await {
-            // Who is known by a page is told by a page.
-            Err(reason) if reason.is_rejection() && !matches!(asker.visit, Visit::Basic(_)) => {
-                return Err(self.unknown(&head.headers, &authority, &user).await);
+        let attempt = match self.begin(&asker).await {
+            Ok(attempt) => attempt,
+            Err(too_many) => {
+                let reason = too_many.into();
+                line.refused(&service.process.users, &reason);
+                return Err(self.tell(&head.headers, &authority, &asker, reason).await);
             }
-            answered => answered?,
+        };
+        // Not before: logins that are held back take no places from who they try to be.
+        if !place.of_user(&user) {
+            return Err(Reason::UserBusy);
+        }
+        line.place = Some(place);
+        let mut errand = Errand {
+            generation: service.process.generation.load_full(),
+            asker: &asker,
+            head,
+            attempt,
+            proof: None,
+            progress,
+            line,
+        };
+        let answered = match self.answer(&mut errand, body).await {
+            Ok(answered) => answered,
+            Err(reason) => {
+                if reason.is_rejection() {
+                    errand.attempt.failed();
+                }
+                errand.line.refused(&service.process.users, &reason);
+                return Err(self.tell(&errand.head.headers, &authority, &asker, reason).await);
+            }
         };
         service.metrics.answered(self.began.elapsed());
-        Ok(Outcome { answered, upgrade: on_upgrade, asker })
+        let proof = errand.proof;
+        Ok(Outcome { answered, upgrade: on_upgrade, asker, proof })
     }
 
-    /// Takes the request to the user's back end. One that does not let the user in is a reason to
-    /// ask whether they have moved.
+    /// Begins the login that a request makes, if it makes one.
+    async fn begin<'a>(&'a self, asker: &'a Asker) -> Result<Attempt<'a>, TooMany> {
+        if let Visit::Cookie { .. } = asker.visit {
+            return Ok(Attempt::none());
+        }
+        let service = &self.session.service;
+        Attempt::begin(Login {
+            repeated: &service.repeated,
+            failures: &service.process.failures,
+            user: asker.name.lookup.address.as_str(),
+            client: self.origin.client,
+            password: asker.visit.password(),
+            is_counted: self.is_counted(),
+        })
+        .await
+    }
+
+    /// Takes the request to the user's back end.
     async fn answer(
         &self,
-        asker: &Asker,
-        head: &mut Head,
+        errand: &mut Errand<'_, P>,
         body: ClientBody,
-        progress: &Arc<Progress>,
-        line: &mut Line,
     ) -> Result<Answered, Reason> {
-        let process = &self.session.service.process;
-        let generation = process.generation.load_full();
-        let (lookup, context) = (&asker.name.lookup, &asker.context);
-        let resolving = process.router.resolve(&generation.domains, lookup, context);
-        let rejection = match resolving.await {
-            Resolution::Route(routed) => {
-                check_verification(&routed)?;
-                return self
-                    .answer_by(&generation, routed, asker, head, body, progress, line)
-                    .await;
+        let router = &self.session.service.process.router;
+        let (lookup, context) = (&errand.asker.name.lookup, &errand.asker.context);
+        let resolving = router.resolve(&errand.generation.domains, lookup, context);
+        match resolving.await {
+            Resolution::Route(routed) => self.answer_by(errand, routed, body).await,
+            Resolution::Refused { refusal, .. } => {
+                self.answer_nobody(errand, Reason::Refused(refusal), body).await
             }
-            Resolution::Refused { refusal, .. } => Reason::Refused(refusal),
-            Resolution::Unknown { .. } => Reason::UnknownUser,
-            Resolution::NotServed => Reason::NotServed,
-            Resolution::Temporary { trouble, .. } => return Err(Reason::Trouble(trouble)),
-        };
-        // On a page nobody learns who exists: who does not gets somebody's login page.
-        let decoy = match asker.visit {
-            Visit::Basic(_) => None,
-            Visit::Form | Visit::Cookie { .. } => self.decoy(&lookup.address),
-        };
-        let decoy = decoy.ok_or(rejection)?;
-        line.route = "decoy";
-        self.send(&generation, &Way::Decoy(decoy), asker, head, body, progress, line).await
+            Resolution::Unknown { .. } => {
+                self.answer_nobody(errand, Reason::UnknownUser, body).await
+            }
+            Resolution::NotServed => self.answer_nobody(errand, Reason::NotServed, body).await,
+            Resolution::Temporary { trouble, .. } => Err(Reason::Trouble(trouble)),
+        }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the steps of one exchange")]
+    /// On a page nobody learns who exists: who does not gets somebody's login page, and no further
+    /// than who does.
+    async fn answer_nobody(
+        &self,
+        errand: &mut Errand<'_, P>,
+        rejection: Reason,
+        body: ClientBody,
+    ) -> Result<Answered, Reason> {
+        let lookup = &errand.asker.name.lookup;
+        let is_checked = !errand.generation.may_leave_verification(lookup);
+        match errand.asker.visit {
+            Visit::Basic(_) => return Err(rejection),
+            Visit::Form(_) if is_checked => return Err(rejection),
+            Visit::Form(_) => {}
+            Visit::Cookie { .. } if is_checked => self.let_see(&errand.head, &body)?,
+            Visit::Cookie { .. } => {}
+        }
+        let decoy = self.decoy(&lookup.address).ok_or(rejection)?;
+        errand.line.route = "decoy";
+        let answered = self.send(errand, &Way::Decoy(decoy), body).await?;
+        if has_failed(&errand.asker.visit, &answered) {
+            errand.attempt.failed();
+        }
+        Ok(answered)
+    }
+
+    /// A back end that does not let the user in is a reason to ask whether they have moved.
     async fn answer_by(
         &self,
-        generation: &Generation<P>,
+        errand: &mut Errand<'_, P>,
         routed: Routed<P::Targets>,
-        asker: &Asker,
-        head: &mut Head,
         body: ClientBody,
-        progress: &Arc<Progress>,
-        line: &mut Line,
     ) -> Result<Answered, Reason> {
-        let process = &self.session.service.process;
-        let (lookup, context) = (&asker.name.lookup, &asker.context);
         let had_body = !body.is_empty();
-        line.by(&routed);
-        let way = Way::Routed(&routed);
-        let answered = self.send(generation, &way, asker, head, body, progress, line).await?;
-        let is_rejected = answered.response.status() == StatusCode::UNAUTHORIZED;
-        if !is_rejected || !matches!(asker.visit, Visit::Basic(_)) {
+        let mut routed = self.verify(errand, routed, &body).await?;
+        errand.line.by(&routed);
+        let mut answered = self.send(errand, &Way::Routed(&routed), body).await?;
+        if !is_unauthorized(&errand.asker.visit, &answered) {
+            judge(errand, &routed.route, &answered);
             return Ok(answered);
         }
-        let renewal = process.router.renew(&generation.domains, lookup, context, &routed).await;
-        let answered = match renewal {
-            Renewal::Unchanged | Renewal::Withdrawn => answered,
+        let router = &self.session.service.process.router;
+        let (lookup, context) = (&errand.asker.name.lookup, &errand.asker.context);
+        match router.renew(&errand.generation.domains, lookup, context, &routed).await {
+            Renewal::Unchanged | Renewal::Withdrawn => {}
             // The body has gone where it was not wanted: the client still has it.
             Renewal::Changed(_) if had_body => return Err(Reason::Moved),
-            Renewal::Changed(routed) => {
-                check_verification(&routed)?;
-                let body = ClientBody::Empty;
-                line.by(&routed);
-                let way = Way::Routed(&routed);
-                self.send(generation, &way, asker, head, body, progress, line).await?
+            Renewal::Changed(changed) => {
+                self.verify_once(errand, &changed.route, &ClientBody::Empty).await?;
+                errand.line.by(&changed);
+                let way = Way::Routed(&changed);
+                answered = self.send(errand, &way, ClientBody::Empty).await?;
+                routed = changed;
             }
             Renewal::Temporary { trouble, .. } => return Err(Reason::Trouble(trouble)),
-        };
-        if answered.response.status() == StatusCode::UNAUTHORIZED {
+        }
+        judge(errand, &routed.route, &answered);
+        if is_unauthorized(&errand.asker.visit, &answered) {
             let delay = self.session.service.settings.auth_failure_delay;
             sleep_until(self.began + jittered(delay)).await;
         }
         Ok(answered)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the steps of one exchange")]
     async fn send(
         &self,
-        generation: &Generation<P>,
+        errand: &mut Errand<'_, P>,
         way: &Way<'_, P::Targets>,
-        asker: &Asker,
-        head: &mut Head,
         body: ClientBody,
-        progress: &Arc<Progress>,
-        line: &mut Line,
     ) -> Result<Answered, Reason> {
-        if let (Way::Routed(routed), Visit::Basic(basic)) = (way, &asker.visit)
-            && let Some(field) = self.identity(routed, asker, basic)
-        {
-            head.headers.insert(AUTHORIZATION, field);
-        }
-        let browser = &asker.browser;
-        let sending = self.session.send_along(generation, way, head, browser, body, progress);
-        let answered = sending.await?;
+        let Errand { generation, asker, head, attempt, proof, progress, line } = errand;
+        let login = match way {
+            Way::Routed(routed) => Some(entry::Login {
+                visit: &asker.visit,
+                identity: self.identity(routed, asker),
+                is_verified: proof.is_some(),
+            }),
+            Way::Decoy(_) => None,
+        };
+        let load = Load { head, browser: &asker.browser, login: login.as_ref(), progress };
+        let sending = self.session.send_along(generation, way, &load, body);
+        let answered = attempt.while_undecided(sending).await?;
         line.backend = Some(answered.target.clone());
         line.address = Some(answered.lease.connection.address);
         self.session.record.set_route(asker.name.lookup.address.as_str(), &answered.target);
         Ok(answered)
     }
 
-    /// The credentials for the back end, where the policy gives another name than the client's.
-    fn identity(
-        &self,
-        routed: &Routed<P::Targets>,
-        asker: &Asker,
-        basic: &Basic,
-    ) -> Option<HeaderValue> {
+    /// The name to log in with, where the policy gives another than the client's.
+    fn identity<'r>(&self, routed: &'r Routed<P::Targets>, asker: &Asker) -> Option<Cow<'r, str>> {
         let identity = routed.route.identity.as_deref()?;
         let names = &self.session.entrance.names;
-        match (&asker.name.authentication_id, names.master_separator) {
-            (Some(master), Some(separator)) => {
-                basic.field_for(&format!("{identity}{separator}{master}"))
-            }
-            _ => basic.field_for(identity),
-        }
+        Some(match (&asker.name.authentication_id, names.master_separator) {
+            (Some(master), Some(separator)) => Cow::Owned(format!("{identity}{separator}{master}")),
+            _ => Cow::Borrowed(identity),
+        })
     }
 
     /// The back end's answer as the client gets it.
     fn pass_on(&self, outcome: Outcome, mut line: Box<Line>) -> Response<AnswerBody> {
-        let Outcome { answered, upgrade, asker } = outcome;
+        let Outcome { answered, upgrade, asker, proof } = outcome;
         let Answered { mut response, lease, target } = answered;
         let service = &self.session.service;
         let settings = &service.settings;
@@ -296,6 +354,7 @@ where
         asker.browser.remember(
             response.headers_mut(),
             &target,
+            proof,
             &service.keys.keys(),
             settings.identification.cookie_lifetime,
             !matches!(asker.visit, Visit::Basic(_)),
@@ -310,14 +369,35 @@ where
     }
 }
 
-/// A password must not reach a back end that the front has not found right, where the policy says
-/// so, and a web login is not checked here. That holds for who is only identified, too: what the back
-/// end's own page asks them for is a password.
-fn check_verification<T>(routed: &Routed<T>) -> Result<(), Reason> {
-    match routed.route.verification {
-        Verification::ByBackend => Ok(()),
-        Verification::ByBind(_) | Verification::ByPassword(_) => Err(Reason::Unverified),
+/// Tells the attempt what a back end's answer says of the credentials, where the back end is the one
+/// to check them.
+fn judge<P>(errand: &mut Errand<'_, P>, route: &Route, answered: &Answered) {
+    if errand.proof.is_some() {
+        return;
     }
+    let status = answered.response.status();
+    if has_failed(&errand.asker.visit, answered) {
+        errand.attempt.failed();
+    } else if matches!(errand.asker.visit, Visit::Basic(_))
+        && (status.is_success() || status.is_redirection())
+    {
+        errand.attempt.taken(route);
+    }
+}
+
+/// Whether an answer says that the credentials are wrong: a 401 to Basic credentials, and to a form
+/// what its rule says.
+fn has_failed(visit: &Visit, answered: &Answered) -> bool {
+    let (status, headers) = (answered.response.status(), answered.response.headers());
+    match visit {
+        Visit::Basic(_) => is_unauthorized(visit, answered),
+        Visit::Form(form) => form.rule.failed.is(status, headers),
+        Visit::Cookie { .. } => false,
+    }
+}
+
+fn is_unauthorized(visit: &Visit, answered: &Answered) -> bool {
+    matches!(visit, Visit::Basic(_)) && answered.response.status() == StatusCode::UNAUTHORIZED
 }
 
 /// The length of the body, where the head says.

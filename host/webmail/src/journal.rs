@@ -10,6 +10,7 @@ use waypost_routing::{Decide, Routed};
 use waypost_session::{SessionId, Users};
 
 use crate::Entrance;
+use crate::answer::Reason;
 use crate::requests::Place;
 use crate::session::{Session, UnderWay};
 
@@ -75,6 +76,14 @@ impl Line {
     /// Whose request it is.
     pub(crate) fn of(&mut self, users: &Users, user: &str) {
         self.user = Some(users.label(user).to_string().into());
+    }
+
+    /// Why Waypost answers by itself.
+    pub(crate) fn refused(&mut self, users: &Users, reason: &Reason) {
+        self.reason = reason.kind();
+        // Policies and directories like to quote the user's name.
+        let shows = users.are_clear() || reason.names_nobody();
+        self.detail = shows.then(|| reason.to_string().into());
     }
 
     /// How its target was found.

@@ -8,15 +8,18 @@
 //!
 //! Who the user is, in this order: credentials in the request itself ([`basic`], [`form`]), which
 //! stand above the sealed cookie ([`seal`], [`cookie`]); else a browser gets the identifier-first
-//! page ([`page`]), and a program a 401.
+//! page ([`page`]), and a program a 401. Where the user's policy has the front check passwords, it
+//! does so before a back end hears of them, and a browser remembers that it has ([`proof`]).
 
 mod answer;
+mod attempt;
 mod back;
 pub mod basic;
 mod body;
 mod browser;
 pub mod cookie;
 pub mod decoy;
+mod entry;
 mod exchange;
 pub mod form;
 mod front;
@@ -28,6 +31,7 @@ mod metrics;
 pub mod page;
 pub mod place;
 mod probe;
+pub mod proof;
 mod reception;
 mod requests;
 pub mod same_origin;
@@ -38,6 +42,7 @@ mod service;
 mod session;
 mod settings;
 mod tunnel;
+mod verification;
 mod visitor;
 pub mod way_back;
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderValue, LOCATION, REFERER, SET_COOKIE,
+};
 use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use tokio::time::sleep_until;
-use waypost_model::{Address, Context, Lookup, Purpose};
+use waypost_model::{Address, Context, Lookup, Purpose, Secret};
 use waypost_net::jittered;
 use waypost_routing::{Decide, LoginName, Resolution};
 use waypost_session::Grant;
@@ -25,7 +27,7 @@ use crate::identification::Identification;
 use crate::page::{ADDRESS_FIELD, FORGET, Language, PREFIX, Problem, View, WAY_BACK_FIELD};
 use crate::same_origin::is_same_origin;
 use crate::seal::RouteCookie;
-use crate::visitor::{Visitor, remembered};
+use crate::visitor::{FormLogin, Visitor, remembered};
 use crate::way_back::WayBack;
 
 /// Who asks, and how policies are asked about them.
@@ -40,13 +42,24 @@ pub(crate) struct Asker {
 pub(crate) enum Visit {
     /// By credentials in each request.
     Basic(Basic),
-    /// By a form that the back end is about to read.
-    Form,
+    /// By a login form.
+    Form(Box<FormLogin>),
     /// By what the browser remembers.
     Cookie {
         /// The request is to log out: the user is forgotten with it.
         leaves: bool,
     },
+}
+
+impl Visit {
+    /// The password that is at hand.
+    pub(crate) fn password(&self) -> Option<&Secret> {
+        match self {
+            Self::Basic(basic) => Some(&basic.password),
+            Self::Form(form) => form.password.as_ref(),
+            Self::Cookie { .. } => None,
+        }
+    }
 }
 
 /// An answer of ours that is no refusal.
@@ -77,19 +90,22 @@ where
         }
         let rules = self.identification();
         let visitor = Visitor::of(parts, body, known.as_ref(), &rules.login_forms).await?;
-        let (mut name, login_name, visit) = match visitor {
+        let (name, login_name, visit) = match visitor {
             Visitor::Nobody => return Err(stranger(parts, rules)),
             Visitor::Basic(basic) => {
                 self.check_encryption()?;
-                let name = self.session.entrance.names.read(&basic.login_name(), None)?;
+                let name = self.read_name(&basic.login_name())?;
                 (name, basic.user.clone(), Visit::Basic(basic))
             }
-            Visitor::Form(user) => {
+            Visitor::Form(form) => {
                 self.check_encryption()?;
-                let Ok(name) = self.session.entrance.names.read(&user, None) else {
-                    return Err(self.unknown(&parts.headers, host, &user).await);
+                let name = match self.read_name(&form.user) {
+                    Ok(name) => name,
+                    Err(reason) => {
+                        return Err(self.tell_form(&parts.headers, host, &form.user, reason).await);
+                    }
                 };
-                (name, user, Visit::Form)
+                (name, form.user.clone(), Visit::Form(form))
             }
             Visitor::Cookie(cookie) => {
                 let (path, query) = (parts.uri.path(), parts.uri.query());
@@ -99,23 +115,54 @@ where
                 (name, user, Visit::Cookie { leaves })
             }
         };
-        if !matches!(visit, Visit::Basic(_)) {
-            name.lookup = identify(name.lookup.address.clone());
-        }
         let address = name.lookup.address.clone();
         let browser = Browser::of(address, known, &mut parts.headers, self.origin.encrypted);
         let context = self.context(&login_name, &name);
         Ok(Asker { name, context, browser, visit })
     }
 
-    /// What somebody hears who is known by a form or a cookie, and whom no policy knows, where
-    /// there are no decoys.
-    pub(crate) async fn unknown(
+    /// The name of somebody who logs in. One that cannot be one is a failed login of the network
+    /// that it comes from.
+    fn read_name(&self, name: &str) -> Result<LoginName, Reason> {
+        let read = self.session.entrance.names.read(name, None);
+        if read.is_err() && self.is_counted() {
+            let failures = &self.session.service.process.failures;
+            if let Ok(attempt) = failures.begin(None, self.origin.client) {
+                attempt.failed(None);
+            }
+        }
+        Ok(read?)
+    }
+
+    /// Whether failed logins of this client are counted.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.session.slots.counts(self.origin.client)
+    }
+
+    /// What somebody hears who is not let to a back end: in the words of a page where there is
+    /// somebody to read it.
+    pub(crate) async fn tell(
         &self,
         headers: &HeaderMap,
         host: &Authority,
-        user: &str,
+        asker: &Asker,
+        reason: Reason,
     ) -> Reason {
+        match &asker.visit {
+            Visit::Basic(_) => reason,
+            Visit::Form(form) => self.tell_form(headers, host, &form.user, reason).await,
+            // No address would help credentials that cannot be checked.
+            Visit::Cookie { .. } if matches!(reason, Reason::NotForTheFront) => reason,
+            Visit::Cookie { .. } if reason.is_rejection() => {
+                self.unknown(headers, host, asker.name.lookup.address.as_str()).await
+            }
+            Visit::Cookie { .. } => reason,
+        }
+    }
+
+    /// What somebody hears who is known by a cookie, and whom no policy knows, where there are no
+    /// decoys.
+    async fn unknown(&self, headers: &HeaderMap, host: &Authority, user: &str) -> Reason {
         self.delay().await;
         let view = View {
             language: Language::of(headers),
@@ -128,6 +175,31 @@ where
         let mut response = self.identification().page.answer(&view);
         set_cookie(&mut response, self.forgetting());
         reply("unknown-user", response)
+    }
+
+    /// What somebody hears who has sent a login form: the page, which leads back to where the form
+    /// came from. A wrong password sounds like an address of nobody, and takes as long.
+    async fn tell_form(
+        &self,
+        headers: &HeaderMap,
+        host: &Authority,
+        user: &str,
+        reason: Reason,
+    ) -> Reason {
+        if reason.is_rejection() {
+            self.delay().await;
+        }
+        let Some(problem) = reason.problem() else { return reason };
+        let way_back = came_from(headers, host);
+        let view = View {
+            language: Language::of(headers),
+            host: host.as_str(),
+            address: user,
+            way_back: way_back.as_str(),
+            problem: Some(problem),
+            is_remembered: false,
+        };
+        reply(reason.kind(), self.identification().page.answer(&view))
     }
 
     /// After a back end has heard that the user leaves: the page for the next one, with what the
@@ -358,6 +430,19 @@ fn way_back_of(query: &str) -> WayBack {
     let mut parameters = form_urlencoded::parse(query.as_bytes());
     let to = parameters.find(|(name, _)| name == WAY_BACK_FIELD);
     to.map_or_else(WayBack::default, |(_, to)| WayBack::read(&to))
+}
+
+/// The page of this host that has sent a request, as far as its browser says (RFC 9110 section
+/// 10.1.3).
+fn came_from(headers: &HeaderMap, host: &Authority) -> WayBack {
+    let referer = headers.get(REFERER).and_then(|field| field.to_str().ok());
+    let uri = referer.and_then(|referer| referer.parse::<Uri>().ok());
+    let path = uri
+        .as_ref()
+        .filter(|uri| uri.authority() == Some(host))
+        .and_then(|uri| uri.path_and_query())
+        .map_or("/", PathAndQuery::as_str);
+    WayBack::read(path)
 }
 
 fn identify(address: Address) -> Arc<Lookup> {

@@ -76,7 +76,7 @@ where
         switched: AtomicBool::new(false),
         service,
         entrance,
-        _slots: slots,
+        slots,
     };
     session.run(tcp).await;
 }

@@ -5,6 +5,7 @@ use waypost_net::session::SessionKind;
 use waypost_net::tls::Acceptor;
 use waypost_routing::{Decide, LoginNameRules};
 use waypost_session::Process;
+use waypost_verify::Repeated;
 
 use crate::back::Pools;
 use crate::requests::Requests;
@@ -23,6 +24,8 @@ pub struct Service<P: Decide> {
     pub keys: Arc<KeyRing>,
     pub(crate) pools: Pools,
     pub(crate) requests: Requests,
+    /// Credentials that come with each request.
+    pub(crate) repeated: Repeated,
     draining: watch::Sender<bool>,
 }
 
@@ -48,6 +51,7 @@ impl<P: Decide> Service<P> {
         metrics: Metrics,
     ) -> Self {
         Self {
+            repeated: Repeated::new(process.verifier.verified_for()),
             process,
             metrics,
             keys,

@@ -30,7 +30,7 @@ pub(crate) struct Session<P: Decide> {
     pub(crate) activity: Arc<Activity>,
     /// What comes over it are no requests any more.
     pub(crate) switched: AtomicBool,
-    pub(crate) _slots: Slots,
+    pub(crate) slots: Slots,
 }
 
 impl<P: Decide> Session<P> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use waypost_model::Secret;
 
 use crate::answer::Reason;
 use crate::basic::{Basic, BasicError};
@@ -20,17 +21,29 @@ use crate::seal::{RouteCookie, SealKeys};
 pub(crate) enum Visitor {
     /// Credentials in the request (RFC 7617).
     Basic(Basic),
-    /// Somebody who logs in with a back end's own form: the name that stands in it.
-    Form(String),
+    /// Somebody who logs in with a back end's own form.
+    Form(Box<FormLogin>),
     /// A browser that remembers its user.
     Cookie(RouteCookie),
     /// Nobody says.
     Nobody,
 }
 
+/// A login form, as it was read.
+#[derive(Debug)]
+pub(crate) struct FormLogin {
+    /// The name that stands in it.
+    pub(crate) user: String,
+    /// The password, where the rule says which field holds it.
+    pub(crate) password: Option<Secret>,
+    pub(crate) kind: Kind,
+    pub(crate) fields: Fields,
+    pub(crate) rule: FormRule,
+}
+
 impl Visitor {
     /// Looks at the head of a request, and at its body where a rule of `forms` is for it. Such a
-    /// body is read ahead, and goes on unchanged.
+    /// body is read ahead.
     ///
     /// # Errors
     /// Credentials that are none, and forms that cannot be read.
@@ -49,9 +62,9 @@ impl Visitor {
         let (path, query) = (parts.uri.path(), parts.uri.query());
         let mut rules = forms.iter().filter(|rule| rule.is_for(&parts.method, path, query));
         if let Some(rule) = rules.next()
-            && let Some(user) = user_of_form(rule, parts, body, remembered.is_some()).await?
+            && let Some(login) = read_form(rule, parts, body, remembered.is_some()).await?
         {
-            return Ok(Self::Form(user));
+            return Ok(Self::Form(Box::new(login)));
         }
         Ok(remembered.cloned().map_or(Self::Nobody, Self::Cookie))
     }
@@ -69,12 +82,12 @@ pub(crate) fn remembered(
     opened.map(Some).map_err(|error| error.kind())
 }
 
-async fn user_of_form(
+async fn read_form(
     rule: &FormRule,
     parts: &Parts,
     body: &mut ClientBody,
     is_known: bool,
-) -> Result<Option<String>, Reason> {
+) -> Result<Option<FormLogin>, Reason> {
     let media_type = parts.headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok());
     let kind = Kind::of(media_type.unwrap_or_default()).map_err(|_| FormError::Malformed)?;
     let Some(kind) = kind else { return Ok(None) };
@@ -88,7 +101,10 @@ async fn user_of_form(
         }
     };
     let fields = Fields::read(&kind, &form).await?;
-    Ok(rule.user(&fields)?)
+    let Some(user) = rule.user(&fields)? else { return Ok(None) };
+    let password = rule.password(&fields)?;
+    rule.check_query(parts.uri.query(), &user)?;
+    Ok(Some(FormLogin { user, password, kind, fields, rule: rule.clone() }))
 }
 
 /// The whole body, if it is no longer than a form. The body stays as it was.

@@ -67,6 +67,7 @@ pub(crate) fn all() -> Vec<Case> {
         webmail::broken::CASES,
         webmail::http2::CASES,
         webmail::paths::CASES,
+        webmail::login::CASES,
     ]
     .concat()
 }

@@ -16,6 +16,7 @@ mod roundcube;
 mod scripted_web;
 mod slapd;
 mod waypost;
+mod web_recorder;
 
 pub(crate) use apache::Apache;
 pub(crate) use browser::Browser;
@@ -33,3 +34,4 @@ pub(crate) use roundcube::Roundcube;
 pub(crate) use scripted_web::{ScriptedWeb, Then};
 pub(crate) use slapd::Slapd;
 pub(crate) use waypost::{Waypost, folder, program};
+pub(crate) use web_recorder::{SLOW, WebRecorder};

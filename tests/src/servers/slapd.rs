@@ -126,6 +126,15 @@ impl Slapd {
         self.modify("ldapmodify", &ldif);
     }
 
+    /// Changes a user's password.
+    pub fn set_password(&self, name: &str, password: &str) {
+        let ldif = format!(
+            "dn: cn={name},dc=localdomain,dc=test\nchangetype: modify\n\
+             replace: userPassword\nuserPassword: {password}\n"
+        );
+        self.modify("ldapmodify", &ldif);
+    }
+
     /// Deletes a user.
     pub fn delete_user(&self, name: &str) {
         // ldapdelete takes the last octet of its file for a line end, whatever it is.

@@ -183,7 +183,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn key_of(&self, key: &str) -> String {
+    pub(crate) fn key_of(&self, key: &str) -> String {
         if self.key.is_empty() { bare(key) } else { format!("{}.{}", self.key, bare(key)) }
     }
 }

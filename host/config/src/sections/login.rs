@@ -91,7 +91,7 @@ static MAX_ATTEMPTS_IN_FLIGHT: Setting<u32> = Setting::with_default(
     "max-attempts-in-flight",
     "100",
     "How many logins of one user, or from one network, may be undecided at once; further ones get a \
-     temporary error. Zero is no limit.",
+     temporary error, on the web 429. Zero is no limit.",
 );
 static MASTER_SEPARATOR: Setting<char> = Setting::optional(
     "master-separator",

@@ -11,7 +11,8 @@ static VERIFIED_FOR: Setting<Duration> = Setting::with_default(
     "\"30s\"",
     "How long a password that was right is not checked again. Stored passwords are read each time all \
      the same, so that only binds and costly hashes are spared, and a change of the stored value or \
-     of the policy's answer counts at once. Zero checks each time.",
+     of the policy's answer counts at once; but not for requests by HTTP, which bring it again and \
+     again. Zero checks each time.",
 );
 static THREADS: Setting<NonZeroUsize> = Setting::optional(
     "threads",

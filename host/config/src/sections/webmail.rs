@@ -1,4 +1,5 @@
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,12 +135,28 @@ pub(crate) static WEBMAIL: Section = Section {
     ],
 };
 
+/// What `[webmail]` says, with what is checked once everything is read.
+pub(crate) struct Webmail {
+    pub(crate) settings: Settings,
+    /// Where its login forms stand, or would.
+    pub(crate) forms_key: String,
+    pub(crate) forms_span: Range<usize>,
+}
+
 /// `auth_failure_delay` is that of `[login]`.
 pub(crate) fn read(
     table: &Table<'_>,
     hostname: &Arc<str>,
     auth_failure_delay: Duration,
-) -> Settings {
+) -> Webmail {
+    Webmail {
+        settings: read_settings(table, hostname, auth_failure_delay),
+        forms_key: table.key_of(LOGIN_FORMS.key),
+        forms_span: table.span_of(&LOGIN_FORMS),
+    }
+}
+
+fn read_settings(table: &Table<'_>, hostname: &Arc<str>, auth_failure_delay: Duration) -> Settings {
     Settings {
         hostname: hostname.clone(),
         auth_failure_delay,

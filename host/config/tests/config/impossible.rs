@@ -343,3 +343,59 @@ fn a_socket_has_a_path_that_fits() {
         ["2:11: server.control: a socket's path has at most 107 octets"]
     );
 }
+
+/// With webmail, a policy that has the front check passwords, and this in `[webmail]` and in
+/// `[backend."*"]`.
+fn told_of_web_logins(webmail: &str, backend: &str) -> Vec<String> {
+    let listener = "[listener.web]\nprotocol = \"webmail\"\nbind = [\"[::]:443\"]\n\
+                    tls = \"implicit\"\n\n";
+    let text = GOOD
+        .replace("[tls]", &format!("{listener}[tls]"))
+        .replace("host-field", "verify = \"password\"\nhost-field")
+        .replace("[domain", &format!("[webmail]\n{webmail}\n\n[domain"))
+        .replace("targets =", "verification = [\"password\"]\ntargets =")
+        + backend;
+    told(&parse(&text).unwrap().warnings)
+}
+
+#[test]
+fn web_logins_that_the_front_could_not_check() {
+    let why = "[policy.ldap] may have the front check passwords, and then";
+    assert_eq!(
+        told_of_web_logins("", ""),
+        [format!("38:1: webmail.login-forms: {why} no browser can log in without login-forms")]
+    );
+    assert_eq!(
+        told_of_web_logins("login-forms = [{ path = \"/\", user = \"u\" }]", ""),
+        [format!(
+            "39:15: webmail.login-forms: {why} nobody can log in with a form of which it is not \
+             known where the password is"
+        )]
+    );
+    let forms = "login-forms = [{ path = \"/\", user = \"u\", password = \"p\" }]";
+    assert_eq!(told_of_web_logins(forms, ""), [""; 0]);
+    let by_name = "enter = { with = \"master-user\", by = \"separator\", name = \"w\", \
+                   password = { file = \"m\" } }\n";
+    assert_eq!(told_of_web_logins(forms, by_name), [""; 0]);
+    let by_id = by_name.replace("by = \"separator\", ", "");
+    assert_eq!(
+        told_of_web_logins(forms, &by_id),
+        ["44:10: backend.\"*\".enter: a web login cannot name a master user by authorisation-id: \
+          where these back ends have webmail, nobody can log in there"]
+    );
+}
+
+#[test]
+fn what_a_failed_web_login_looks_like() {
+    let told = |failed: &str| {
+        let form = format!("{{ path = \"/\", user = \"u\", password = \"p\", {failed} }}");
+        told(&problems(&good_with("[tls]", &format!("[webmail]\nlogin-forms = [{form}]\n\n[tls]"))))
+    };
+    let expected = "expected the status of an answer, from 200 to 599";
+    for status in ["100", "600"] {
+        let [said] = &told(&format!("failed-status = {status}"))[..] else { panic!() };
+        assert!(said.contains("failed-status") && said.contains(expected), "{said}");
+    }
+    let [said] = &told("failed-location = \"login\"")[..] else { panic!() };
+    assert!(said.contains("failed-location"), "{said}");
+}

@@ -2,6 +2,8 @@ use http::StatusCode;
 use waypost_net::connect::ConnectError;
 use waypost_net::tls::TlsError;
 
+use crate::entry::NoEntry;
+
 /// Why a target came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TargetFailure {
@@ -11,6 +13,8 @@ pub(crate) enum TargetFailure {
     Tls(#[from] TlsError),
     #[error("HTTP knows no STARTTLS: say tls = \"implicit\" or \"none\" for webmail")]
     NoStarttls,
+    #[error("{0}")]
+    Entry(#[from] NoEntry),
     /// Nothing of the request has gone out.
     #[error("the connection ended before the request went out: {0}")]
     Unsent(hyper::Error),
@@ -30,6 +34,7 @@ impl TargetFailure {
             Self::Connect(error) => error.label(),
             Self::Tls(_) => "tls",
             Self::NoStarttls => "no-starttls",
+            Self::Entry(_) => "no-entry-configured",
             Self::Unsent(_) => "unsent",
             Self::Broken(_) => "broken",
             Self::Timeout => "timeout",
@@ -40,9 +45,8 @@ impl TargetFailure {
     /// What the client is told. Where nobody has seen the request, it may come again.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Connect(_) | Self::Tls(_) | Self::NoStarttls | Self::Unsent(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Connect(_) | Self::Tls(_) | Self::NoStarttls => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Entry(_) | Self::Unsent(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken(_) | Self::Coding => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }

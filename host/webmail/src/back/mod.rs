@@ -8,4 +8,4 @@ mod send;
 pub(crate) use connection::connect_and_greet;
 pub(crate) use failure::TargetFailure;
 pub(crate) use pool::{Lease, Pool, Pools};
-pub(crate) use send::{Answered, Head, Way};
+pub(crate) use send::{Answered, Head, Load, Way};

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use waypost_model::{Host, Protocol, Target};
+use waypost_net::backend::Entry;
 use waypost_net::connect::{self, ConnectError};
 use waypost_routing::{Decide, Routed};
 use waypost_session::{Generation, Grant};
@@ -20,6 +21,7 @@ use super::pool::{Connection, Key, Lease};
 use crate::answer::Reason;
 use crate::body::{ClientBody, Gate, Progress};
 use crate::browser::Browser;
+use crate::entry::{Login, NoEntry};
 use crate::headers;
 use crate::session::Session;
 
@@ -39,6 +41,16 @@ pub(crate) struct Head {
     pub(crate) patience: Duration,
     /// Opened when the back end wants the body.
     pub(crate) gate: Option<Arc<Gate>>,
+}
+
+/// What goes to a back end beside the body.
+pub(crate) struct Load<'a> {
+    pub(crate) head: &'a Head,
+    /// The cookies, of which each target is shown its own.
+    pub(crate) browser: &'a Browser,
+    /// Who logs in, where somebody does: each target may be entered in another way.
+    pub(crate) login: Option<&'a Login<'a>>,
+    pub(crate) progress: &'a Arc<Progress>,
 }
 
 /// Where a request may go.
@@ -88,22 +100,19 @@ where
         &self,
         generation: &Generation<P>,
         way: &Way<'_, P::Targets>,
-        head: &Head,
-        browser: &Browser,
+        load: &Load<'_>,
         body: ClientBody,
-        progress: &Arc<Progress>,
     ) -> Result<Answered, Reason> {
         let mut body = body;
         for last_resort in [false, true] {
             let mut last = None;
             for target in way.targets() {
-                let aim = Aim { generation, way, target, last_resort, browser };
-                let Failed { failure, unsent } =
-                    match self.send_to(&aim, head, body, progress).await {
-                        Ok(answered) => return Ok(answered),
-                        Err(failed) => failed,
-                    };
-                if let Some(fault) = progress.fault() {
+                let aim = Aim { generation, way, target, last_resort };
+                let Failed { failure, unsent } = match self.send_to(&aim, load, body).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(failed) => failed,
+                };
+                if let Some(fault) = load.progress.fault() {
                     return Err(Reason::Body(fault));
                 }
                 self.note_failure(target, &failure);
@@ -127,16 +136,22 @@ where
     async fn send_to(
         &self,
         aim: &Aim<'_, P>,
-        head: &Head,
+        load: &Load<'_>,
         body: ClientBody,
-        progress: &Progress,
     ) -> Result<Answered, Failed> {
-        let Aim { generation, way, target, browser, .. } = aim;
+        let Aim { generation, way, target, .. } = aim;
         let endpoint = match generation.backends.endpoint(target, Protocol::Webmail) {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 let failure = TargetFailure::Connect(error.into());
                 return Err(Failed { failure, unsent: Some(body) });
+            }
+        };
+        let name: Box<str> = target.to_string().into();
+        let (own, body) = match own_of(&name, &endpoint.settings.entry, load, body) {
+            Ok(own) => own,
+            Err((error, body)) => {
+                return Err(Failed { failure: error.into(), unsent: Some(body) });
             }
         };
         let client = is_of_one_client(&endpoint).then_some(self.client);
@@ -145,7 +160,7 @@ where
         let mut body = body;
         while let Some(kept) = self.pool.take(&key, &endpoint.settings, allowed) {
             let lease = Lease { pool: self.pool.clone(), key: key.clone(), connection: kept };
-            match send_over(lease, head, body, progress, target, browser).await {
+            match send_over(lease, load, &own, body, &name).await {
                 Ok(answered) => {
                     self.service.metrics.connection("kept");
                     return Ok(answered);
@@ -153,7 +168,7 @@ where
                 // It had been closed while it lay there.
                 Err(Failed { unsent: Some(unsent), .. }) => body = unsent,
                 Err(Failed { failure: TargetFailure::Broken(error), .. })
-                    if head.is_repeatable && is_end(&error) =>
+                    if load.head.is_repeatable && is_end(&error) =>
                 {
                     body = ClientBody::Empty;
                     break;
@@ -167,7 +182,7 @@ where
         };
         self.service.metrics.connection("new");
         let lease = Lease { pool: self.pool.clone(), key, connection };
-        send_over(lease, head, body, progress, target, browser).await
+        send_over(lease, load, &own, body, &name).await
     }
 
     async fn connect(&self, aim: &Aim<'_, P>) -> Result<Connection, TargetFailure> {
@@ -204,26 +219,46 @@ struct Aim<'a, P: Decide> {
     generation: &'a Generation<P>,
     way: &'a Way<'a, P::Targets>,
     target: &'a Target,
-    browser: &'a Browser,
     /// Every target is known to be down: try it all the same.
     last_resort: bool,
+}
+
+/// What of a request is one target's alone: the fields of its head that stand in the place of others,
+/// and the body.
+fn own_of(
+    target: &str,
+    entry: &Entry,
+    load: &Load<'_>,
+    body: ClientBody,
+) -> Result<(HeaderMap, ClientBody), (NoEntry, ClientBody)> {
+    let key = match load.login.map(|login| login.key(entry)).transpose() {
+        Ok(key) => key.unwrap_or_default(),
+        Err(error) => return Err((error, body)),
+    };
+    let mut own = HeaderMap::new();
+    // Which of its cookies a browser got there is known by target.
+    own.extend(load.browser.shows(target).map(|cookies| (COOKIE, cookies)));
+    own.extend(key.authorization.map(|credentials| (AUTHORIZATION, credentials)));
+    let Some(form) = key.form else { return Ok((own, body)) };
+    own.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
+    Ok((own, ClientBody::Whole(Some(form))))
 }
 
 /// Sends a request over one connection, and waits for the head of the answer.
 async fn send_over(
     mut lease: Lease,
-    head: &Head,
+    load: &Load<'_>,
+    own: &HeaderMap,
     body: ClientBody,
-    progress: &Progress,
-    target: &Target,
-    browser: &Browser,
+    target: &str,
 ) -> Result<Answered, Failed> {
     let failed = |failure, unsent| Failed { failure, unsent };
+    let Load { head, progress, .. } = load;
     let began = Instant::now();
-    let target: Box<str> = target.to_string().into();
     let mut request = request(head, body);
-    // Which of its cookies a browser got there is known by target.
-    request.headers_mut().extend(browser.shows(&target).map(|cookies| (COOKIE, cookies)));
+    for (name, value) in own {
+        request.headers_mut().insert(name, value.clone());
+    }
     let sending = lease.connection.sender.try_send_request(request);
     let mut sending = std::pin::pin!(sending);
     let answer = loop {
@@ -241,7 +276,7 @@ async fn send_over(
         Ok(response) if !headers::is_at_most_chunked(response.headers()) => {
             Err(failed(TargetFailure::Coding, None))
         }
-        Ok(response) => Ok(Answered { response, lease, target }),
+        Ok(response) => Ok(Answered { response, lease, target: target.into() }),
         Err(mut error) => {
             let message = error.take_message();
             let unsent = message.map(Request::into_body);

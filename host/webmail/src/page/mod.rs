@@ -90,6 +90,12 @@ pub enum Problem {
     Unavailable,
     /// Another site has sent the form.
     Foreign,
+    /// A login form with a password that is wrong, or of nobody.
+    Rejected,
+    /// A login form with the right password, of somebody who may not log in.
+    Denied,
+    /// A login form of somebody of whom too many are undecided.
+    TooMany,
 }
 
 /// What a template is given; its names are promised to operators.
@@ -156,7 +162,7 @@ impl Page {
         }
         headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(view.language.tag()));
         headers.insert(CONTENT_SECURITY_POLICY, policy);
-        if view.problem == Some(Problem::Unavailable) {
+        if matches!(view.problem, Some(Problem::Unavailable | Problem::TooMany)) {
             headers.insert(RETRY_AFTER, RETRY_SECONDS);
         }
         answer
@@ -195,14 +201,27 @@ impl PartialEq for Page {
 impl Eq for Page {}
 
 impl Problem {
-    const ALL: [Self; 5] =
-        [Self::Empty, Self::Invalid, Self::Unknown, Self::Unavailable, Self::Foreign];
+    const ALL: [Self; 8] = [
+        Self::Empty,
+        Self::Invalid,
+        Self::Unknown,
+        Self::Unavailable,
+        Self::Foreign,
+        Self::Rejected,
+        Self::Denied,
+        Self::TooMany,
+    ];
 
+    /// Not 401 for a wrong password: that would have browsers ask for another one themselves (RFC
+    /// 9110 section 15.5.2), which no form has sent.
     fn status(self) -> StatusCode {
         match self {
-            Self::Empty | Self::Invalid | Self::Unknown => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Empty | Self::Invalid | Self::Unknown | Self::Rejected => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Foreign | Self::Denied => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -213,6 +232,9 @@ impl Problem {
             Self::Unknown => texts.unknown,
             Self::Unavailable => texts.unavailable,
             Self::Foreign => texts.foreign,
+            Self::Rejected => texts.rejected,
+            Self::Denied => texts.denied,
+            Self::TooMany => texts.too_many,
         }
     }
 }

@@ -16,6 +16,9 @@ pub struct Texts {
     pub unknown: &'static str,
     pub unavailable: &'static str,
     pub foreign: &'static str,
+    pub rejected: &'static str,
+    pub denied: &'static str,
+    pub too_many: &'static str,
 }
 
 pub(super) static ENGLISH: Texts = Texts {
@@ -31,6 +34,9 @@ pub(super) static ENGLISH: Texts = Texts {
     unknown: "There is no mailbox with this address. Is it spelt correctly?",
     unavailable: "Your mail cannot be reached right now. Please try again in a moment.",
     foreign: "This came from another site. If you want to read your mail, enter your address here.",
+    rejected: "The address or the password is wrong. Please try again.",
+    denied: "This account may not log in. Please ask whoever runs your mail.",
+    too_many: "There are too many attempts to log in right now. Please try again in a moment.",
 };
 
 pub(super) static GERMAN: Texts = Texts {
@@ -48,6 +54,9 @@ pub(super) static GERMAN: Texts = Texts {
                   einmal.",
     foreign: "Das kam von einer anderen Website. Wenn Sie Ihre E-Mail lesen möchten, geben Sie hier \
               Ihre Adresse ein.",
+    rejected: "Die Adresse oder das Passwort ist falsch. Bitte versuchen Sie es noch einmal.",
+    denied: "Dieses Konto darf sich nicht anmelden. Bitte wenden Sie sich an den Betreiber Ihrer E-Mail.",
+    too_many: "Gerade gibt es zu viele Anmeldeversuche. Bitte versuchen Sie es gleich noch einmal.",
 };
 
 pub(super) static FRENCH: Texts = Texts {
@@ -65,6 +74,11 @@ pub(super) static FRENCH: Texts = Texts {
                   instant.",
     foreign: "Cette demande vient d’un autre site. Pour lire votre courrier, saisissez votre \
               adresse ici.",
+    rejected: "L’adresse ou le mot de passe est incorrect. Veuillez réessayer.",
+    denied: "Ce compte n’est pas autorisé à se connecter. Veuillez vous adresser à la personne qui \
+             gère votre messagerie.",
+    too_many: "Il y a trop de tentatives de connexion en ce moment. Veuillez réessayer dans un \
+               instant.",
 };
 
 pub(super) static SPANISH: Texts = Texts {
@@ -80,4 +94,8 @@ pub(super) static SPANISH: Texts = Texts {
     unknown: "No hay ningún buzón con esta dirección. ¿Está bien escrita?",
     unavailable: "En este momento no se puede acceder a su correo. Inténtelo de nuevo enseguida.",
     foreign: "Esto ha venido de otro sitio. Si desea leer su correo, escriba aquí su dirección.",
+    rejected: "La dirección o la contraseña no es correcta. Inténtelo de nuevo.",
+    denied: "Esta cuenta no puede iniciar sesión. Consulte a quien administra su correo.",
+    too_many: "En este momento hay demasiados intentos de iniciar sesión. Inténtelo de nuevo \
+               enseguida.",
 };

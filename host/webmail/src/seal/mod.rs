@@ -2,9 +2,10 @@
 //! or write it.
 //!
 //! It names the user and never the host, so that a user who is moved lands on the new host. It is
-//! no credential: whoever has it is taken to the user's own login page and no further. It is sealed
-//! all the same, so that nobody can put a browser on another user's back end by writing a cookie,
-//! and nobody reads from it who has used a browser.
+//! no credential: whoever has it is taken to the user's own back end, which asks for the password.
+//! Where the front checks passwords, it says whether this browser's user has shown the right one;
+//! without that nobody gets beyond the login page. It is sealed, so that nobody can put a browser on
+//! another user's back end by writing a cookie, and nobody reads from it who has used a browser.
 
 mod keys;
 mod ring;

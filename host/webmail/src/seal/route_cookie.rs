@@ -10,16 +10,17 @@ use waypost_model::{Address, MAX_ADDRESS};
 use super::SealKeys;
 use super::keys::{KeyId, NONCE_OCTETS, TAG_OCTETS};
 use crate::home::{HOME_OCTETS, Home, MAX_STRANGERS, STRANGER_OCTETS, Strangers};
+use crate::proof::{PROOF_OCTETS, Proof};
 
 /// The version of what follows, the first octet.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// What is sealed cannot be taken for anything else that the same key may seal one day.
 const CONTEXT: &[u8] = b"waypost route cookie";
 
 /// Version, key, nonce.
 const HEAD: usize = 1 + size_of::<KeyId>() + NONCE_OCTETS;
-/// Seconds, home, number of strangers.
-const FIXED: usize = 8 + HOME_OCTETS + 1;
+/// Seconds, home, proof, number of strangers.
+const FIXED: usize = 8 + HOME_OCTETS + PROOF_OCTETS + 1;
 const MAX_OCTETS: usize = HEAD + FIXED + MAX_STRANGERS * STRANGER_OCTETS + MAX_ADDRESS + TAG_OCTETS;
 /// The longest sealed cookie, in characters. Browsers keep 4096 with name and attributes (RFC 6265
 /// section 6.1).
@@ -35,6 +36,8 @@ pub struct RouteCookie {
     /// Whose cookies the browser has beside this one: `None` before the first back end was
     /// reached.
     pub home: Option<Home>,
+    /// As whom the front has found its user's password right, if it has.
+    pub proof: Option<Proof>,
     /// Cookies that another back end has left there, or another user.
     pub strangers: Strangers,
 }
@@ -75,7 +78,7 @@ impl OpenError {
 impl RouteCookie {
     /// One for a browser that no back end has been opened for yet.
     pub fn new(address: Address, now: SystemTime) -> Self {
-        Self { address, sealed_at: now, home: None, strangers: Strangers::default() }
+        Self { address, sealed_at: now, home: None, proof: None, strangers: Strangers::default() }
     }
 
     /// The cookie's value, sealed with the first key: letters, digits, `-` and `_`, at most
@@ -85,6 +88,7 @@ impl RouteCookie {
         let mut text = Vec::with_capacity(MAX_OCTETS);
         text.extend_from_slice(&seconds(self.sealed_at).to_be_bytes());
         text.extend_from_slice(&Home::octets(self.home));
+        text.extend_from_slice(&Proof::octets(self.proof));
         text.push(u8::try_from(self.strangers.iter().count()).ok()?);
         self.strangers.iter().for_each(|stranger| text.extend_from_slice(stranger));
         text.extend_from_slice(self.address.as_str().as_bytes());
@@ -136,6 +140,7 @@ impl RouteCookie {
     fn read(text: &[u8]) -> Option<Self> {
         let (seconds, text) = text.split_first_chunk()?;
         let (home, text) = text.split_first_chunk()?;
+        let (proof, text) = text.split_first_chunk()?;
         let (strangers, text) = text.split_first()?;
         let (strangers, text) = text.split_at_checked(usize::from(*strangers) * STRANGER_OCTETS)?;
         let sealed_at = Duration::from_secs(u64::from_be_bytes(*seconds));
@@ -143,6 +148,7 @@ impl RouteCookie {
             address: Address::new(str::from_utf8(text).ok()?, None).ok()?,
             sealed_at: UNIX_EPOCH.checked_add(sealed_at)?,
             home: Home::from_octets(*home),
+            proof: Proof::from_octets(*proof),
             strangers: Strangers::from_octets(strangers)?,
         })
     }

@@ -46,10 +46,13 @@ fn what_is_wrong_is_said_to_everybody() {
         (Problem::Unknown, 422, "no mailbox"),
         (Problem::Unavailable, 503, "cannot be reached"),
         (Problem::Foreign, 403, "another site"),
+        (Problem::Rejected, 422, "address or the password is wrong"),
+        (Problem::Denied, 403, "may not log in"),
+        (Problem::TooMany, 429, "too many attempts"),
     ] {
         let view = View { problem: Some(problem), ..View::default() };
         let answer = Page::embedded().answer(&view);
-        assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        assert_eq!(answer.headers().contains_key("retry-after"), matches!(status, 429 | 503));
         let (said, html) = shown(&view);
         assert_eq!(said.as_u16(), status);
         assert!(html.contains("<title>Error: "), "{html}");

@@ -2,8 +2,9 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
-use waypost_model::{Address, MAX_LOCAL_PART};
+use waypost_model::{Address, MAX_LOCAL_PART, Principal, Verification};
 use waypost_webmail::home::{Home, MAX_STRANGERS, Strangers};
+use waypost_webmail::proof::Proof;
 use waypost_webmail::seal::{
     KeyRing, MAX_KEYS, MAX_SEALED, OpenError, Refreshed, RouteCookie, SealKeys, SealKeysError,
 };
@@ -29,7 +30,9 @@ fn cookie(user: &str) -> RouteCookie {
     let home = Some(Home::of(&address, "north.example.test"));
     let mut strangers = Strangers::default();
     strangers.insert(b"session", b"1");
-    RouteCookie { home, strangers, ..RouteCookie::new(address, now()) }
+    let principal = Principal { directory: "main".into(), dn: "cn=user1".into() };
+    let proof = Proof::of(&Verification::ByBind(principal));
+    RouteCookie { home, proof, strangers, ..RouteCookie::new(address, now()) }
 }
 
 #[test]
@@ -96,7 +99,9 @@ fn what_was_changed_or_cut_does_not_open() {
     assert!(open(format!("{sealed}A").as_bytes()).is_err());
     assert_eq!(open(b"").map(|_| ()), Err(OpenError::Malformed));
     assert_eq!(open("x".repeat(MAX_SEALED + 1).as_bytes()).map(|_| ()), Err(OpenError::Malformed));
-    assert_eq!(open(b"AgAAAAAA").map(|_| ()), Err(OpenError::Version));
+    for version in [b"AQAAAAAA", b"AwAAAAAA"] {
+        assert_eq!(open(version).map(|_| ()), Err(OpenError::Version));
+    }
     let forged = cookie("admin@example.test").seal(&SealKeys::random()).unwrap();
     assert_eq!(open(forged.as_bytes()).map(|_| ()), Err(OpenError::Key));
     // With the name of a key that is known, in the place of the forger's own.
@@ -168,6 +173,16 @@ fn a_home_is_a_user_on_a_target() {
     assert_ne!(home1, home("user2@example.test", "north.test"));
     assert_ne!(home1, home("user1@example.test", "south.test"));
     assert_ne!(home1, home("user1@example.test", "north.test:8080"));
+}
+
+#[test]
+fn a_proof_is_of_an_entry_and_of_how_it_was_checked() {
+    let principal = |dn: &str| Principal { directory: "main".into(), dn: dn.into() };
+    let bind = Proof::of(&Verification::ByBind(principal("cn=a")));
+    assert_eq!(bind, Proof::of(&Verification::ByBind(principal("cn=a"))));
+    assert_ne!(bind, Proof::of(&Verification::ByBind(principal("cn=b"))));
+    assert_ne!(bind, Proof::of(&Verification::ByPassword(principal("cn=a"))));
+    assert_eq!(Proof::of(&Verification::ByBackend), None, "the front knows nothing then");
 }
 
 proptest! {

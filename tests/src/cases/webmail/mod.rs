@@ -5,6 +5,7 @@ pub(super) mod broken;
 pub(super) mod browser;
 pub(super) mod caldav;
 pub(super) mod http2;
+pub(super) mod login;
 pub(super) mod paths;
 pub(super) mod programs;
 pub(super) mod proxy;

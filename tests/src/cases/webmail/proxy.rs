@@ -124,19 +124,20 @@ fn unverified() {
             .replace(field, &format!("{field}\nverify = \"password\""))
             + "[webmail]\nlogin-forms = [{ path = \"/in\", user = \"u\", password = \"p\" }]\n"
     });
-    let basic = ["-u", "user1@localdomain.test:user1"];
-    let form = ["-d", "u=user1%40localdomain.test&p=user1"];
-    for credentials in [basic, form] {
+    // The users of the file have no password, so that none is right.
+    let basic = (["-u", "user1@localdomain.test:user1"], "401");
+    let form = (["-d", "u=user1%40localdomain.test&p=user1"], "422");
+    for (credentials, expected) in [basic, form] {
         let mut command = Command::new("/usr/bin/curl");
         command.args(["-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"]);
         command.args(credentials).arg(format!("http://127.0.0.1:{http}/in"));
         let output = run_within(&mut command, Duration::from_secs(30));
         let status = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(status, "503", "{credentials:?}: {}", waypost.log());
+        assert_eq!(status, expected, "{credentials:?}: {}", waypost.log());
     }
     let reached = listener.accept();
     assert!(reached.is_err(), "a back end was reached: {reached:?}");
-    assert!(waypost.log().contains("unverified"), "{}", waypost.log());
+    assert!(waypost.log().contains("wrong-password"), "{}", waypost.log());
 }
 
 fn websocket() {
