@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::back::Lease;
 use crate::headers::clean_trailers;
@@ -212,23 +212,38 @@ impl ClientBody {
         Ok(Ahead::Whole(whole))
     }
 
-    /// Reads on without use, up to [`LINGER`]: many clients hear nothing before they have said
-    /// everything.
-    pub(crate) async fn linger(&mut self) {
+    /// All of it; what is left is empty.
+    #[must_use]
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Empty)
+    }
+
+    /// Reads on without use, up to [`LINGER`] and for no longer than [`LINGER_FOR`]: many clients hear
+    /// nothing before they have said everything. `waits`: who wants a word first does wait for it,
+    /// as over HTTP/1.1, and hears the last one now.
+    pub(crate) async fn linger(&mut self, waits: bool) {
         let Self::Streamed(streamed) = self else { return };
-        let mut left = LINGER;
-        while let Some(Ok(frame)) = poll_fn(|cx| streamed.poll(cx)).await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(length) {
-                Some(less) => left = less,
-                None => return,
-            }
+        if streamed.gate.take().is_some() && waits {
+            return;
         }
+        let reading = async {
+            let mut left = LINGER;
+            while let Some(Ok(frame)) = poll_fn(|cx| streamed.poll(cx)).await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                match left.checked_sub(length) {
+                    Some(less) => left = less,
+                    None => return,
+                }
+            }
+        };
+        let _ = timeout(LINGER_FOR, reading).await;
     }
 }
 
 /// How much more of a body is read that is refused, so that the client comes to read why.
 const LINGER: usize = 1 << 20;
+/// And for how long.
+const LINGER_FOR: Duration = Duration::from_secs(5);
 
 /// What came of reading a body ahead.
 #[derive(Debug)]

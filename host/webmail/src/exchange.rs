@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::uri::Authority;
+use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 use waypost_model::{Address, Route, Target};
@@ -25,7 +26,8 @@ use crate::headers::{self, Ends, Origin};
 use crate::journal::Line;
 use crate::proof::Proof;
 use crate::reception::{Asker, Visit};
-use crate::scrutiny::{Addressed, scrutinise};
+use crate::requests::Place;
+use crate::scrutiny::{Addressed, Misfit, scrutinise};
 use crate::session::Session;
 use crate::tunnel;
 
@@ -75,6 +77,15 @@ pub(crate) struct Exchange<'a, P: Decide> {
     pub(crate) began: Instant,
 }
 
+/// A request that has been looked through, without its body.
+struct Taken {
+    parts: Parts,
+    addressed: Addressed,
+    place: Place,
+    progress: Arc<Progress>,
+    gate: Option<Arc<Gate>>,
+}
+
 /// A back end's answer, with the client's end of an upgrade where one was asked for.
 struct Outcome {
     answered: Answered,
@@ -103,21 +114,20 @@ where
 {
     async fn run(
         &self,
-        mut parts: Parts,
+        parts: Parts,
         incoming: Incoming,
         line: &mut Line,
     ) -> Result<Outcome, Reason> {
         let service = &self.session.service;
         let settings = &service.settings;
-        let Addressed { authority, target } =
-            scrutinise(&parts.method, &parts.uri, parts.version, &parts.headers)?;
+        let addressed = scrutinise(&parts.method, &parts.uri, parts.version, &parts.headers)?;
         if headers::runs_in_circle(&parts.headers, &settings.hostname) {
             return Err(Reason::Circle);
         }
         if length(&parts).is_some_and(|length| length > settings.max_body_size) {
             return Err(BodyFault::TooLarge.into());
         }
-        let mut place = service.requests.take().ok_or(Reason::Busy)?;
+        let place = service.requests.take().ok_or(Reason::Busy)?;
         let progress = Progress::new();
         let gate = wants_continue(&parts).then(Arc::<Gate>::default);
         let mut body = ClientBody::new(
@@ -127,37 +137,34 @@ where
             &progress,
             gate.as_ref(),
         );
-        let asker = self.receive(&mut parts, &mut body, &authority).await?;
+        let waits = parts.version == Version::HTTP_11;
+        let taken = Taken { parts, addressed, place, progress, gate };
+        let outcome = self.carry_out(taken, &mut body, line).await;
+        if outcome.is_err() {
+            body.linger(waits).await;
+        }
+        outcome
+    }
+
+    /// Makes out whose request it is, and takes it where it belongs.
+    async fn carry_out(
+        &self,
+        taken: Taken,
+        body: &mut ClientBody,
+        line: &mut Line,
+    ) -> Result<Outcome, Reason> {
+        let Taken { mut parts, addressed, mut place, progress, gate } = taken;
+        let Addressed { authority, target } = addressed;
+        let service = &self.session.service;
+        let asker = self.receive(&mut parts, body, &authority).await?;
         let user = Arc::from(asker.name.lookup.address.as_str());
         line.of(&service.process.users, &user);
-
         let upgrade =
             headers::upgrade(&parts.headers).filter(|_| parts.version == Version::HTTP_11);
         let on_upgrade = upgrade.as_ref().and_then(|_| parts.extensions.remove());
-        let host =
-            HeaderValue::from_str(authority.as_str()).map_err(|_| crate::scrutiny::Misfit::Host)?;
-        let ends = Ends {
-            peer: self.session.client.ip(),
-            local: self.session.local,
-            encrypted: self.session.encrypted,
-            authority: authority.as_str(),
-        };
-        headers::onward(&mut parts.headers, host, parts.version, &settings.hostname);
-        headers::tell_ends(&mut parts.headers, ends, &settings.trusted_proxies);
-        if let Some(protocols) = upgrade {
-            parts.headers.insert(UPGRADE, protocols);
-            parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        }
-        let is_push =
-            target.path().get(..PUSH.len()).is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
-        let head = Head {
-            is_repeatable: body.is_empty() && parts.method.is_idempotent(),
-            patience: if is_push { settings.push_timeout } else { settings.answer_timeout },
-            method: parts.method,
-            target,
-            headers: parts.headers,
-            gate,
-        };
+        let mut head = self.onward(parts, target, &authority, upgrade)?;
+        head.is_repeatable = body.is_empty() && head.method.is_idempotent();
+        head.gate = gate;
         let attempt = match self.begin(&asker).await {
             Ok(attempt) => attempt,
             Err(too_many) => {
@@ -195,6 +202,35 @@ where
         Ok(Outcome { answered, upgrade: on_upgrade, asker, proof })
     }
 
+    /// The head of a request as back ends get it. `upgrade`: what it asks for, if that goes on.
+    fn onward(
+        &self,
+        parts: Parts,
+        target: Uri,
+        authority: &Authority,
+        upgrade: Option<HeaderValue>,
+    ) -> Result<Head, Reason> {
+        let Parts { method, version, mut headers, .. } = parts;
+        let settings = &self.session.service.settings;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Misfit::Host)?;
+        let ends = Ends {
+            peer: self.session.client.ip(),
+            local: self.session.local,
+            encrypted: self.session.encrypted,
+            authority: authority.as_str(),
+        };
+        headers::onward(&mut headers, host, version, &settings.hostname);
+        headers::tell_ends(&mut headers, ends, &settings.trusted_proxies);
+        if let Some(protocols) = upgrade {
+            headers.insert(UPGRADE, protocols);
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        let is_push =
+            target.path().get(..PUSH.len()).is_some_and(|start| start.eq_ignore_ascii_case(PUSH));
+        let patience = if is_push { settings.push_timeout } else { settings.answer_timeout };
+        Ok(Head { method, target, headers, is_repeatable: false, patience, gate: None })
+    }
+
     /// Begins the login that a request makes, if it makes one.
     async fn begin<'a>(&'a self, asker: &'a Asker) -> Result<Attempt<'a>, TooMany> {
         if let Visit::Cookie { .. } = asker.visit {
@@ -216,7 +252,7 @@ where
     async fn answer(
         &self,
         errand: &mut Errand<'_, P>,
-        body: ClientBody,
+        body: &mut ClientBody,
     ) -> Result<Answered, Reason> {
         let router = &self.session.service.process.router;
         let (lookup, context) = (&errand.asker.name.lookup, &errand.asker.context);
@@ -240,7 +276,7 @@ where
         &self,
         errand: &mut Errand<'_, P>,
         rejection: Reason,
-        body: ClientBody,
+        body: &mut ClientBody,
     ) -> Result<Answered, Reason> {
         let lookup = &errand.asker.name.lookup;
         let is_checked = !errand.generation.may_leave_verification(lookup);
@@ -248,7 +284,7 @@ where
             Visit::Basic(_) => return Err(rejection),
             Visit::Form(_) if is_checked => return Err(rejection),
             Visit::Form(_) => {}
-            Visit::Cookie { .. } if is_checked => self.let_see(&errand.head, &body)?,
+            Visit::Cookie { .. } if is_checked => self.let_see(&errand.head, body)?,
             Visit::Cookie { .. } => {}
         }
         let decoy = self.decoy(&lookup.address).ok_or(rejection)?;
@@ -265,10 +301,10 @@ where
         &self,
         errand: &mut Errand<'_, P>,
         routed: Routed<P::Targets>,
-        body: ClientBody,
+        body: &mut ClientBody,
     ) -> Result<Answered, Reason> {
         let had_body = !body.is_empty();
-        let mut routed = self.verify(errand, routed, &body).await?;
+        let mut routed = self.verify(errand, routed, body).await?;
         errand.line.by(&routed);
         let mut answered = self.send(errand, &Way::Routed(&routed), body).await?;
         if !is_unauthorized(&errand.asker.visit, &answered) {
@@ -282,10 +318,10 @@ where
             // The body has gone where it was not wanted: the client still has it.
             Renewal::Changed(_) if had_body => return Err(Reason::Moved),
             Renewal::Changed(changed) => {
-                self.verify_once(errand, &changed.route, &ClientBody::Empty).await?;
+                self.verify_once(errand, &changed.route, body).await?;
                 errand.line.by(&changed);
                 let way = Way::Routed(&changed);
-                answered = self.send(errand, &way, ClientBody::Empty).await?;
+                answered = self.send(errand, &way, body).await?;
                 routed = changed;
             }
             Renewal::Temporary { trouble, .. } => return Err(Reason::Trouble(trouble)),
@@ -302,7 +338,7 @@ where
         &self,
         errand: &mut Errand<'_, P>,
         way: &Way<'_, P::Targets>,
-        body: ClientBody,
+        body: &mut ClientBody,
     ) -> Result<Answered, Reason> {
         let Errand { generation, asker, head, attempt, proof, progress, line } = errand;
         let login = match way {
@@ -314,7 +350,7 @@ where
             Way::Decoy(_) => None,
         };
         let load = Load { head, browser: &asker.browser, login: login.as_ref(), progress };
-        let sending = self.session.send_along(generation, way, &load, body);
+        let sending = self.session.send_along(generation, way, &load, body.take());
         let answered = attempt.while_undecided(sending).await?;
         line.backend = Some(answered.target.clone());
         line.address = Some(answered.lease.connection.address);

@@ -320,10 +320,7 @@ where
         self.check_encryption()?;
         let form = match body.read_ahead(MAX_FORM).await? {
             Ahead::Whole(form) => form,
-            Ahead::More => {
-                body.linger().await;
-                return Err(FormError::TooLong.into());
-            }
+            Ahead::More => return Err(FormError::TooLong.into()),
         };
         let fields = Fields::read(&Kind::Urlencoded, &form).await?;
         let typed = fields.only(ADDRESS_FIELD)?.unwrap_or_default().trim();

@@ -95,10 +95,7 @@ async fn read_form(
         Some(form) => form,
         // Too long for a login: an upload to the same place, from somebody who is known by now.
         None if is_known => return Ok(None),
-        None => {
-            body.linger().await;
-            return Err(FormError::TooLong.into());
-        }
+        None => return Err(FormError::TooLong.into()),
     };
     let fields = Fields::read(&kind, &form).await?;
     let Some(user) = rule.user(&fields)? else { return Ok(None) };

@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     ("webmail::login::nobody_learns_from_a_form_who_exists", nobody_learns),
     ("webmail::login::a_cookie_lets_nobody_past_who_was_not_verified", cookies),
     ("webmail::login::what_the_front_cannot_check_stays_closed", uncheckable),
+    ("webmail::login::who_is_refused_hears_so_behind_a_long_body", long_bodies),
     ("webmail::login::a_password_that_was_right_is_not_checked_with_each_request", recognised),
     ("webmail::login::guesses_wait_longer_and_longer", guesses),
     ("webmail::login::a_back_ends_yes_forgets_nothing", open_pages),
@@ -287,6 +288,26 @@ fn uncheckable() {
     let log = cluster.waypost.log();
     assert!(log.contains("unverified") && log.contains("add password"), "{log}");
     assert!(log.contains("webmail.login-forms"), "told at the start: {log}");
+}
+
+fn long_bodies() {
+    let (recorder, plan) = recorder();
+    let cluster = WebCluster::start(&plan.checked_by("bind"), smtp_door());
+    let file = cluster.waypost.file("long");
+    std::fs::write(&file, "x".repeat(700_000)).unwrap();
+    let file = file.to_str().unwrap();
+    let wrong = format!("user1@{DOMAIN}:{WRONG}");
+    let unverified = remembered(&cluster, "user1");
+    for version in ["--http1.1", "--http2"] {
+        for expect in ["Expect:", "Expect: 100-continue"] {
+            let sent = ["-T", file, version, "-H", expect];
+            let basic = cluster.curl(&[&["-u", &wrong][..], &sent].concat(), "/dav/file");
+            assert_eq!(basic.status, 401, "{version} {expect}: {basic:?}");
+            let cookie = cluster.curl(&[&["-b", &unverified][..], &sent].concat(), "/dav/file");
+            assert_eq!(cookie.status, 503, "{version} {expect}: {cookie:?}");
+        }
+    }
+    assert!(recorder.take().is_empty());
 }
 
 /// Binds that the directory has seen.
