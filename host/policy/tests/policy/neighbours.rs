@@ -56,8 +56,9 @@ async fn a_looping_plugin_costs_its_neighbours_a_tick_at_a_time() {
     latencies.sort_unstable();
     let median = latencies[latencies.len() / 2];
     assert!(latencies.len() > 20, "{}", latencies.len());
-    // A tick to get its turn, one more between the timer and the decision.
-    assert!(median < Duration::from_millis(5), "{median:?} of {}", latencies.len());
+    // A tick to get its turn, one more between the timer and the decision; ten times that, since
+    // others may want this machine. Who waited for the loop's end would wait for 300 ms.
+    assert!(median < Duration::from_millis(20), "{median:?} of {}", latencies.len());
 }
 
 #[tokio::test]
