@@ -163,3 +163,79 @@ impl<'a> Attempt<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+    use waypost_model::{Route, Secret, Verification};
+    use waypost_verify::{FailureSettings, Failures, Metrics, Repeated};
+
+    use super::{Attempt, Login, UNDECIDED};
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+    fn failures(max_in_flight: u32) -> Failures {
+        let settings = FailureSettings {
+            without_delay: 1,
+            delay: Duration::from_secs(4),
+            max_in_flight,
+            ..FailureSettings::default()
+        };
+        Failures::new(settings, Metrics::default())
+    }
+
+    fn login<'a>(
+        repeated: &'a Repeated,
+        failures: &'a Failures,
+        password: &'a Secret,
+    ) -> Login<'a> {
+        let (user, password) = ("ann@a.test", Some(password));
+        Login { repeated, failures, user, client: CLIENT, password, is_counted: true }
+    }
+
+    /// ActiveSync's Ping is answered after up to an hour: a house full of telephones must not fill
+    /// the places of undecided logins.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_holds_no_place() {
+        let (repeated, failures) = (Repeated::new(Duration::ZERO), failures(1));
+        let (one, two) = (Secret::from("one"), Secret::from("two"));
+        let mut waiting = Attempt::begin(login(&repeated, &failures, &one)).await.unwrap();
+        let answered = waiting.while_undecided(sleep(Duration::from_secs(3600)));
+        let others = async {
+            let begin = || Attempt::begin(login(&repeated, &failures, &two));
+            assert!(begin().await.is_err(), "one is undecided");
+            sleep(UNDECIDED + Duration::from_secs(1)).await;
+            begin().await.map(drop).unwrap();
+        };
+        tokio::join!(answered, others);
+        // A no that comes late is a no all the same.
+        waiting.failed();
+        let began = Instant::now();
+        drop(Attempt::begin(login(&repeated, &failures, &two)).await.unwrap());
+        assert!(began.elapsed() >= Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_right_any_more_is_charged() {
+        let (repeated, failures) = (Repeated::new(Duration::from_secs(30)), failures(0));
+        let (old, new) = (Secret::from("old"), Secret::from("new"));
+        repeated.remember(repeated.print("ann@a.test", &old), &route());
+        let mut attempt = Attempt::begin(login(&repeated, &failures, &old)).await.unwrap();
+        assert!(attempt.was_right_for(&route()));
+        attempt.failed();
+        let began = Instant::now();
+        let attempt = Attempt::begin(login(&repeated, &failures, &new)).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(4));
+        assert!(!attempt.was_right_for(&route()));
+        drop(attempt);
+        let again = Attempt::begin(login(&repeated, &failures, &old)).await.unwrap();
+        assert!(!again.was_right_for(&route()), "it is forgotten");
+    }
+
+    fn route() -> Route {
+        Route { targets: Vec::new(), identity: None, verification: Verification::ByBackend }
+    }
+}
