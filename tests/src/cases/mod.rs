@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<Case> {
         answers::CASES,
         authentication::schemes::CASES,
         authentication::table::CASES,
+        authentication::programs::CASES,
         authentication::refusals::CASES,
         authentication::hostile::CASES,
         authentication::entries::CASES,

@@ -16,6 +16,7 @@ pub(super) mod freshness;
 pub(super) mod hostile;
 pub(super) mod mechanisms;
 pub(super) mod parrot;
+pub(super) mod programs;
 pub(super) mod refusals;
 pub(super) mod schemes;
 pub(super) mod secrecy;
