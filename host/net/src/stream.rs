@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 
 use crate::tls::TlsStream;
 
+/// The most that a TLS record holds, in octets (RFC 8446 section 5.1).
+const RECORD: usize = 1 << 14;
+
 /// A connection with a client or a back end.
 #[derive(Debug)]
 pub enum Stream {
@@ -102,6 +105,44 @@ impl Stream {
             Self::Tls(tls) => return tls.poll_read(cx, buffer),
         }
         Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// The same into a buffer that need not have been written before.
+    pub fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Memory(memory) => Pin::new(memory).poll_read(cx, buffer),
+            Self::Tls(tls) => {
+                let room = buffer.remaining().min(RECORD);
+                let count = ready!(tls.poll_read(cx, buffer.initialize_unfilled_to(room)))?;
+                buffer.advance(count);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// As [`Stream::poll_write`], out of several buffers at once where [`Stream::is_vectored`].
+    pub fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, buffers),
+            Self::Memory(_) | Self::Tls(_) => {
+                let first = buffers.iter().find(|buffer| !buffer.is_empty());
+                self.poll_write(cx, first.map_or(&[], |first| first))
+            }
+        }
+    }
+
+    /// Whether writing out of several buffers costs no more than out of one.
+    pub fn is_vectored(&self) -> bool {
+        matches!(self, Self::Tcp(_))
     }
 
     /// Takes the beginning of `bytes` and returns how many were taken, never none. Over TLS they

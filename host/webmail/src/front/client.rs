@@ -110,6 +110,15 @@ impl<P: Decide> ClientStream<P> {
         let _ = stream.poll_shutdown(cx);
     }
 
+    /// Notes what the client has taken.
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.is_writing = written.is_pending();
+        let count = ready!(written)?;
+        self.session.record.count_from_backend(count as u64);
+        self.session.record.touch();
+        Poll::Ready(Ok(count))
+    }
+
     /// Notes what has come, and keeps back what hyper may not see.
     fn look_through(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         let octets = buffer.filled().get(before..).unwrap_or_default();
@@ -169,11 +178,20 @@ impl<P: Decide> AsyncWrite for ClientStream<P> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.is_writing = written.is_pending();
-        let count = ready!(written)?;
-        self.session.record.count_from_backend(count as u64);
-        self.session.record.touch();
-        Poll::Ready(Ok(count))
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

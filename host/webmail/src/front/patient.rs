@@ -40,10 +40,7 @@ impl AsyncRead for PatientStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let count =
-            std::task::ready!(self.get_mut().stream.poll_read(cx, buffer.initialize_unfilled()))?;
-        buffer.advance(count);
-        Poll::Ready(Ok(()))
+        self.get_mut().stream.poll_read_buf(cx, buffer)
     }
 }
 
@@ -56,6 +53,20 @@ impl AsyncWrite for PatientStream {
         let this = self.get_mut();
         let done = this.stream.poll_write(cx, bytes);
         this.unless_lost(cx, done)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let done = this.stream.poll_write_vectored(cx, buffers);
+        this.unless_lost(cx, done)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
