@@ -313,7 +313,8 @@ where
         }
         let router = &self.session.service.process.router;
         let (lookup, context) = (&errand.asker.name.lookup, &errand.asker.context);
-        match router.renew(&errand.generation.domains, lookup, context, &routed).await {
+        let renewing = router.renew(&errand.generation.domains, lookup, context, &routed);
+        match Box::pin(renewing).await {
             Renewal::Unchanged | Renewal::Withdrawn => {}
             // The body has gone where it was not wanted: the client still has it.
             Renewal::Changed(_) if had_body => return Err(Reason::Moved),

@@ -176,7 +176,8 @@ where
                 Err(failed) => return Err(failed),
             }
         }
-        let connection = match self.connect(aim).await {
+        // What most requests do not come to is not in the memory of each.
+        let connection = match Box::pin(self.connect(aim)).await {
             Ok(connection) => connection,
             Err(failure) => return Err(Failed { failure, unsent: Some(body) }),
         };
