@@ -105,6 +105,11 @@ impl Record {
         self.contact.lock().route.replace(route)
     }
 
+    pub(super) fn has_route(&self, user: &str, target: &str) -> bool {
+        let contact = self.contact.lock();
+        contact.route.as_ref().is_some_and(|route| &*route.user == user && &*route.target == target)
+    }
+
     pub(super) fn take_route(&self) -> Option<Arc<SessionRoute>> {
         self.contact.lock().route.take()
     }

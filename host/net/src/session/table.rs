@@ -149,6 +149,10 @@ impl SessionTable {
 impl Shared {
     /// Gives a record its route, the same that other sessions of that user and target have.
     pub(super) fn set_route(&self, record: &Record, user: &str, target: &str) {
+        // Over a connection for requests it is mostly the same again.
+        if record.has_route(user, target) {
+            return;
+        }
         let wanted = SessionRoute { user: user.into(), target: target.into() };
         let mut slab = self.slab.lock();
         let route = match slab.routes.get_key_value(&wanted) {
