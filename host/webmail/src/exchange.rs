@@ -22,7 +22,7 @@ use crate::back::{Answered, Head, Load, Way};
 use crate::body::{AnswerBody, BodyFault, ClientBody, Gate, Progress};
 use crate::decoy;
 use crate::entry;
-use crate::headers::{self, Ends, Origin};
+use crate::headers::{self, Origin};
 use crate::journal::Line;
 use crate::proof::Proof;
 use crate::reception::{Asker, Visit};
@@ -213,14 +213,10 @@ where
         let Parts { method, version, mut headers, .. } = parts;
         let settings = &self.session.service.settings;
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Misfit::Host)?;
-        let ends = Ends {
-            peer: self.session.client.ip(),
-            local: self.session.local,
-            encrypted: self.session.encrypted,
-            authority: authority.as_str(),
-        };
+        let ends = self.session.ends(authority).map_err(|_| Misfit::Host)?;
+        let is_believed = settings.trusted_proxies.contains(self.session.client.ip());
         headers::onward(&mut headers, host, version, &settings.hostname);
-        headers::tell_ends(&mut headers, ends, &settings.trusted_proxies);
+        headers::tell_ends(&mut headers, &ends, is_believed);
         if let Some(protocols) = upgrade {
             headers.insert(UPGRADE, protocols);
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

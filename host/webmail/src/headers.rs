@@ -1,14 +1,14 @@
 //! What becomes of the fields of requests and answers on their way through.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use http::Version;
 use http::header::{
     ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    HeaderValue, InvalidHeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
+use http::uri::Authority;
 use waypost_net::networks::Networks;
 
 use crate::cookie;
@@ -35,15 +35,52 @@ const HOP_BY_HOP: [HeaderName; 6] = [
 /// How often a request may have passed a Waypost of our name.
 const MAX_PASSES: usize = 3;
 
-/// Who is in front of us, as our own fields tell a back end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends<'a> {
-    /// Who connected to us.
-    pub(crate) peer: IpAddr,
-    pub(crate) local: SocketAddr,
-    pub(crate) encrypted: bool,
-    /// The name of the host that was asked for.
-    pub(crate) authority: &'a str,
+/// Who is in front of us, as our own fields tell a back end. The same for all requests of a
+/// connection that ask for the same host.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    /// The host that was asked for.
+    authority: Authority,
+    forwarded: HeaderValue,
+    x_forwarded_for: HeaderValue,
+    /// Those that a proxy in front may have said better.
+    others: [(HeaderName, HeaderValue); 3],
+}
+
+impl Ends {
+    /// `peer` is who connected to us, at `local`.
+    ///
+    /// # Errors
+    /// Where the host is no value of a field.
+    pub(crate) fn new(
+        peer: IpAddr,
+        local: SocketAddr,
+        encrypted: bool,
+        authority: Authority,
+    ) -> Result<Self, InvalidHeaderValue> {
+        let protocol = if encrypted { "https" } else { "http" };
+        let source = match peer {
+            IpAddr::V4(address) => format!("for={address}"),
+            // RFC 7239 section 6: the colons and brackets must be quoted.
+            IpAddr::V6(address) => format!("for=\"[{address}]\""),
+        };
+        let host = authority.as_str();
+        Ok(Self {
+            forwarded: format!("{source};host=\"{host}\";proto={protocol}").try_into()?,
+            x_forwarded_for: peer.to_string().try_into()?,
+            others: [
+                (X_FORWARDED_PROTO, HeaderValue::from_static(protocol)),
+                (X_FORWARDED_HOST, HeaderValue::from_str(host)?),
+                (X_FORWARDED_PORT, HeaderValue::from(local.port())),
+            ],
+            authority,
+        })
+    }
+
+    /// Whether they are those of requests for this host.
+    pub(crate) fn are_for(&self, authority: &Authority) -> bool {
+        self.authority.as_str() == authority.as_str()
+    }
 }
 
 /// Who a request comes from and how, where proxies in front are believed.
@@ -96,31 +133,16 @@ pub(crate) fn onward(headers: &mut HeaderMap, host: HeaderValue, version: Versio
 
 /// Says who is in front of us. What the client itself says of that is dropped, unless it is a
 /// proxy whose word counts.
-pub(crate) fn tell_ends(headers: &mut HeaderMap, ends: Ends<'_>, trusted: &Networks) {
-    let believed = trusted.contains(ends.peer);
+pub(crate) fn tell_ends(headers: &mut HeaderMap, ends: &Ends, is_believed: bool) {
     let aliases: Vec<HeaderName> =
-        headers.keys().filter(|name| is_about_ends(name.as_str(), believed)).cloned().collect();
+        headers.keys().filter(|name| is_about_ends(name.as_str(), is_believed)).cloned().collect();
     for name in aliases {
         headers.remove(name);
     }
-    let protocol = if ends.encrypted { "https" } else { "http" };
-    let mut element = String::with_capacity(64);
-    match ends.peer {
-        IpAddr::V4(address) => drop(write!(element, "for={address}")),
-        // RFC 7239 section 6: the colons and brackets must be quoted.
-        IpAddr::V6(address) => drop(write!(element, "for=\"[{address}]\"")),
-    }
-    let _ = write!(element, ";host=\"{}\";proto={protocol}", ends.authority);
-    append(headers, FORWARDED, &element);
-    append(headers, X_FORWARDED_FOR, &ends.peer.to_string());
-    for (name, value) in [
-        (X_FORWARDED_PROTO, protocol),
-        (X_FORWARDED_HOST, ends.authority),
-        (X_FORWARDED_PORT, &*ends.local.port().to_string()),
-    ] {
-        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
-        }
+    headers.append(FORWARDED, ends.forwarded.clone());
+    headers.append(X_FORWARDED_FOR, ends.x_forwarded_for.clone());
+    for (name, value) in &ends.others {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
 }
 

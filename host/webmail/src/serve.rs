@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use waypost_net::listener::{Accepted, Refused, RefusedConnection};
 use waypost_net::session::EndReason;
@@ -73,6 +74,7 @@ where
         began: Instant::now(),
         requests: AtomicU64::new(0),
         activity: Activity::new(),
+        ends: Mutex::default(),
         switched: AtomicBool::new(false),
         service,
         entrance,

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::header::InvalidHeaderValue;
+use http::uri::Authority;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_net::listener::Slots;
@@ -11,6 +13,7 @@ use waypost_routing::Decide;
 use waypost_session::SessionId;
 
 use crate::back::Pool;
+use crate::headers::Ends;
 use crate::{Entrance, Service};
 
 /// One client's connection, with what its requests share.
@@ -28,6 +31,8 @@ pub(crate) struct Session<P: Decide> {
     pub(crate) began: Instant,
     pub(crate) requests: AtomicU64,
     pub(crate) activity: Arc<Activity>,
+    /// Those of the last request.
+    pub(crate) ends: Mutex<Option<Arc<Ends>>>,
     /// What comes over it are no requests any more.
     pub(crate) switched: AtomicBool,
     pub(crate) slots: Slots,
@@ -37,6 +42,18 @@ impl<P: Decide> Session<P> {
     /// Counts a request; which one it is on this connection, from one.
     pub(crate) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// What back ends are told of who is in front of them, on a request for this host.
+    pub(crate) fn ends(&self, authority: &Authority) -> Result<Arc<Ends>, InvalidHeaderValue> {
+        let mut last = self.ends.lock();
+        if let Some(ends) = last.as_ref().filter(|ends| ends.are_for(authority)) {
+            return Ok(ends.clone());
+        }
+        let (peer, authority) = (self.client.ip(), authority.clone());
+        let ends = Arc::new(Ends::new(peer, self.local, self.encrypted, authority)?);
+        *last = Some(ends.clone());
+        Ok(ends)
     }
 
     /// Notes that the back end has agreed to another protocol.
