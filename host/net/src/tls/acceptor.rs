@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection, WebPkiClientVerifier};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::engine::Engine;
-use super::{Certificates, MinimumVersion, TlsError, TlsStream, provider};
+use super::{
+    Certificates, ClientCertificates, MinimumVersion, NoName, TlsError, TlsStream, provider,
+};
 use crate::metrics::Metrics;
 
 /// How TLS is spoken with the clients of a listener.
@@ -24,12 +27,15 @@ pub struct AcceptorSettings {
     pub application_protocols: Vec<Vec<u8>>,
     /// The oldest version that is spoken.
     pub minimum_version: MinimumVersion,
+    /// What is asked of clients' certificates; `None`: nobody is asked for one.
+    pub client_certificates: Option<Arc<ClientCertificates>>,
 }
 
 /// Makes the server's side of TLS handshakes. Cheap to clone; clones share the ticket keys.
 #[derive(Clone)]
 pub struct Acceptor {
     config: Arc<ServerConfig>,
+    client_certificates: Option<Arc<ClientCertificates>>,
     metrics: Option<Metrics>,
 }
 
@@ -43,19 +49,25 @@ impl Acceptor {
         settings: AcceptorSettings,
     ) -> Result<Self, TlsError> {
         let versions = settings.minimum_version.versions();
+        let verifier: Arc<dyn ClientCertVerifier> = match &settings.client_certificates {
+            Some(certificates) => certificates.clone(),
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(certificates);
         config.alpn_protocols = settings.application_protocols;
         // Sessions resume from tickets, which the client keeps. The keys change every six hours
-        // and serve for twelve.
+        // and serve for twelve. A ticket holds the client's certificate too, and no other listener can
+        // read it.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = Ticketer::new()?;
         // One ticket for each session; a client that wants to open several says so (RFC 9149).
         config.send_tls13_tickets = 1;
         config.max_tls13_tickets = 4;
-        Ok(Self { config: Arc::new(config), metrics: None })
+        let client_certificates = settings.client_certificates;
+        Ok(Self { config: Arc::new(config), client_certificates, metrics: None })
     }
 
     /// The same, counting its handshakes.
@@ -84,6 +96,12 @@ impl Acceptor {
         result
     }
 
+    /// What the certificate of a client whose handshake was made here says of who it is; `None` where
+    /// it has shown none, or where certificates do not say that here.
+    pub fn certificate_name(&self, stream: &TlsStream) -> Option<Result<Arc<str>, NoName>> {
+        self.client_certificates.as_ref()?.name(stream)
+    }
+
     async fn handshake(
         &self,
         tcp: TcpStream,
@@ -94,6 +112,11 @@ impl Acceptor {
         timeout_at(deadline, poll_fn(|cx| stream.poll_handshake(cx)))
             .await
             .map_err(|_| TlsError::Timeout)??;
+        if let Some(certificates) =
+            self.client_certificates.as_ref().filter(|_| stream.is_resumed())
+        {
+            certificates.verify_resumed(&stream)?;
+        }
         Ok(stream)
     }
 }

@@ -91,7 +91,7 @@ struct Index {
 
 /// Tells whether a file is still the one that was read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -290,7 +290,7 @@ fn load(files: &CertificateFiles) -> Result<Loaded, CertificateFileError> {
 pub(super) fn read_chain(
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, CertificateFileError> {
-    let text = fs::read(path).map_err(|error| unreadable(path, error))?;
+    let text = read(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(content(path, "no certificate in PEM form is in it")),
@@ -299,8 +299,12 @@ pub(super) fn read_chain(
     }
 }
 
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CertificateFileError> {
+    fs::read(path).map_err(|error| unreadable(path, error))
+}
+
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateFileError> {
-    let text = Zeroizing::new(fs::read(path).map_err(|error| unreadable(path, error))?);
+    let text = Zeroizing::new(read(path)?);
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         rustls_pki_types::pem::Error::NoItemsFound => {
             content(path, "no private key in PEM form is in it (an encrypted one is not supported)")
@@ -318,7 +322,7 @@ fn stamps(files: &CertificateFiles) -> [Option<Stamp>; 2] {
     [stamp(&files.chain), stamp(&files.key)]
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
     Some(Stamp {
         device: metadata.dev(),
@@ -332,7 +336,7 @@ fn unreadable(path: &Path, error: io::Error) -> CertificateFileError {
     CertificateFileError::Read { path: path.to_owned(), error }
 }
 
-fn content(path: &Path, problem: impl fmt::Display) -> CertificateFileError {
+pub(super) fn content(path: &Path, problem: impl fmt::Display) -> CertificateFileError {
     CertificateFileError::Content { path: path.to_owned(), problem: problem.to_string() }
 }
 

@@ -12,6 +12,9 @@ pub enum TlsError {
     /// The peer's certificate is not to be trusted. Trying again cannot help: an operator must.
     #[error("the certificate is not accepted: {0}")]
     Certificate(#[from] CertificateProblem),
+    /// The client showed no certificate where one is required.
+    #[error("the client showed no certificate, and one is required")]
+    NoCertificate,
     /// The peer refused with an alert.
     #[error("the peer refused with the TLS alert {0:?}")]
     Alert(AlertDescription),
@@ -73,6 +76,7 @@ impl TlsError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Certificate(_) => "certificate",
+            Self::NoCertificate => "no-certificate",
             Self::Alert(_) => "alert",
             Self::NoCommonProtocol => "alpn",
             Self::Protocol(_) => "protocol",
@@ -105,6 +109,7 @@ impl From<Error> for TlsError {
         match error {
             Error::InvalidCertificate(problem) => Self::Certificate(problem.into()),
             Error::AlertReceived(alert) => Self::Alert(alert),
+            Error::NoCertificatesPresented => Self::NoCertificate,
             Error::NoApplicationProtocol => Self::NoCommonProtocol,
             error => Self::Protocol(error),
         }

@@ -2,7 +2,9 @@
 //! clients and a [`Connector`] for back ends.
 
 mod acceptor;
+mod certificate_name;
 mod certificates;
+mod client_certificates;
 mod connector;
 mod engine;
 mod error;
@@ -16,7 +18,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
 
 pub use acceptor::{Acceptor, AcceptorSettings};
+pub use certificate_name::{NameField, NoName};
 pub use certificates::{CertificateFileError, CertificateFiles, Certificates, Refreshed};
+pub use client_certificates::{ClientCertificateSettings, ClientCertificates};
 pub use connector::{Connector, ConnectorError, ConnectorSettings, Roots};
 pub use error::{CertificateProblem, TlsError};
 pub use stream::TlsStream;

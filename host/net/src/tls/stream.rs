@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rustls::ProtocolVersion;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -243,6 +244,12 @@ impl TlsStream {
     /// Whether the handshake resumed an earlier session.
     pub fn is_resumed(&self) -> bool {
         self.engine.common().handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    /// The certificates that the peer has shown, its own first, on this connection or when the session
+    /// that was resumed here began.
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.engine.common().peer_certificates()
     }
 
     /// Reads what the socket has, once, and decrypts it into `buffer`. Returns how many bytes

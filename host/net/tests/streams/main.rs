@@ -1,6 +1,7 @@
 //! Streams, TLS, the relay and the session table, from the outside.
 
 mod certificates;
+mod client_certificates;
 mod handshake;
 mod interop;
 mod peer;

@@ -4,16 +4,18 @@
 
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion,
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, ServerConfig,
+    SignatureScheme, SupportedProtocolVersion,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use waypost_net::tls::CertificateFiles;
 
 use crate::support::Authority;
 
@@ -22,13 +24,30 @@ pub(crate) const TLS12: Version = &rustls::version::TLS12;
 pub(crate) const TLS13: Version = &rustls::version::TLS13;
 
 pub(crate) fn client_config(authority: &Authority, version: Version) -> ClientConfig {
+    trusting(authority, version).with_no_client_auth()
+}
+
+/// A client that shows a certificate.
+pub(crate) fn client_config_with(
+    authority: &Authority,
+    version: Version,
+    files: &CertificateFiles,
+) -> ClientConfig {
+    let chain = vec![CertificateDer::from_pem_file(&files.chain).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
+    trusting(authority, version).with_client_auth_cert(chain, key).unwrap()
+}
+
+fn trusting(
+    authority: &Authority,
+    version: Version,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority.file()).unwrap()).unwrap();
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth()
 }
 
 pub(crate) async fn connect(
