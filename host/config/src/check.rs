@@ -53,6 +53,7 @@ pub(crate) fn check(reading: &Reading<'_>, everything: &Everything) {
     check_fallback_for_any_domain(reading, everything);
     check_mail(reading, everything);
     check_verification(reading, everything);
+    check_entries(reading, everything);
     if !reading.has_errors() {
         // Else it may be a mistyped name that makes something look unused.
         warn_of_unused(reading, everything);
@@ -282,17 +283,32 @@ fn check_verification(reading: &Reading<'_>, everything: &Everything) {
         }
         check_verify_setting(reading, &read.policy, span, &key);
     }
+}
+
+/// Whether somebody can enter the back ends that do not take the client's own password, and whoever
+/// has no password some back end.
+fn check_entries(reading: &Reading<'_>, everything: &Everything) {
+    let by_certificate =
+        || everything.listeners.iter().filter_map(|read| read.certificate_name_from.as_ref());
     let front = everything.policies.iter().any(|read| {
         let ways = read.policy.verification;
         ways.bind || ways.password
     });
+    let verified = front || by_certificate().next().is_some();
     let enters = |read: &&BackendRead| {
         read.backend.settings.iter().any(|settings| settings.entry != Entry::Client)
     };
-    for read in everything.backends.iter().filter(|_| !front).filter(enters) {
+    let entered = || everything.backends.iter().filter(enters);
+    for read in entered().filter(|_| !verified) {
         let message = "sessions enter here only where the front has checked the password, and no \
                        policy has it do that: see verification in [policy]";
         reading.error(read.name_span.clone(), &format!("{}.enter", read.entry_key), message);
+    }
+    for (key, span) in by_certificate().filter(|_| entered().next().is_none()) {
+        let message = "who logs in with a certificate has no password to pass on, and so enters none \
+                       of the back ends: expected enter with \"master-user\" or \"password\" in \
+                       [backend.\"PATTERN\"]";
+        reading.error(span.clone(), key, message);
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Attempt<'a, T> {
     /// A no, and the route that led to it, of which nobody could say yet whether it is the user's
     /// route still. The credential is not sent again until somebody can.
     rejected: Option<(Routed<T>, Reason)>,
-    /// As what the front has found the password right.
+    /// As what the front has found the password right, or as whom TLS the certificate.
     pub(crate) verified: Option<Verification>,
     /// The client's password, where it has shown no more than a digest and the directory has it.
     pub(crate) clear: Option<Secret>,
@@ -155,9 +155,9 @@ where
                 };
                 Ok((name, master))
             }
-            Credential::Token { user, .. } | Credential::Digest { user, .. } => {
-                Ok((names.read(user, None)?, None))
-            }
+            Credential::Token { user: name, .. }
+            | Credential::Digest { user: name, .. }
+            | Credential::Certificate { name } => Ok((names.read(name, None)?, None)),
         }
     }
 
@@ -175,7 +175,7 @@ where
             mechanism: credential.mechanism().map(|mechanism| Arc::from(mechanism.as_str())),
             login_name: Some(Arc::from(credential.name())),
             authentication_id: name.authentication_id.clone(),
-            certificate_name: None,
+            certificate_name: client.dialogue.certificate_name().cloned(),
             sender: None,
             now: SystemTime::now(),
         }

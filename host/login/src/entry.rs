@@ -24,6 +24,12 @@ pub(crate) enum NoEntry {
     /// SCRAM, where the route passes on another name than the client's.
     #[error("SCRAM proves the name too, and the policy passes on another than the client's")]
     AnotherName,
+    /// EXTERNAL, where the client's own password is passed on, and there is none.
+    #[error(
+        "who logs in with a certificate has no password to pass on; set `enter` of [backend] with \
+         \"master-user\" or \"password\""
+    )]
+    NoPassword,
     /// The front has verified somebody in another's name.
     #[error("its `enter` has no way for somebody who logs in in another's name")]
     OnBehalf,
@@ -51,6 +57,7 @@ pub(crate) fn key<'a>(
             let credential = with_password(user, password);
             return Ok(Key { credential: Cow::Owned(credential), identity });
         }
+        (Entry::Client, Credential::Certificate { .. }, _) => return Err(NoEntry::NoPassword),
         (Entry::Client, ..) => return Ok(Key { credential: Cow::Borrowed(credential), identity }),
         _ => {}
     }
@@ -162,7 +169,21 @@ mod tests {
         let found = key(&Entry::Client, &digest, Some("ann@a.test"), true, Some(&clear)).unwrap();
         assert_eq!(found.credential.password(), Some(&clear));
         assert_eq!(found.identity, Some("ann@a.test"));
-        let by_master = key(&Entry::Password("shared".into()), &digest, None, true, None).unwrap();
-        assert_eq!(by_master.credential.password(), Some(&Secret::from("shared")));
+        let by_password =
+            key(&Entry::Password("shared".into()), &digest, None, true, None).unwrap();
+        assert_eq!(by_password.credential.password(), Some(&Secret::from("shared")));
+    }
+    /// A certificate lets in by what the back end gives to Waypost, and by nothing else.
+    #[test]
+    fn a_certificate_has_no_password_to_pass_on() {
+        let certificate = Credential::Certificate { name: "ann".into() };
+        let enter = |entry: &Entry| {
+            key(entry, &certificate, None, true, None).map(|key| key.credential.into_owned())
+        };
+        assert_eq!(enter(&Entry::Client), Err(NoEntry::NoPassword));
+        let master = enter(&master(MasterForm::AuthorisationId)).unwrap();
+        assert_eq!((master.name(), master.authentication_id()), ("ann", Some("root")));
+        let own = enter(&Entry::Password("shared".into())).unwrap();
+        assert_eq!((own.name(), own.password()), ("ann", Some(&Secret::from("shared"))));
     }
 }

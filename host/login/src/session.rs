@@ -118,6 +118,7 @@ where
         let Some(front) = self.entrance.new_front() else { return self.over(&Ended::NoDialogue) };
         let mut client = Conversation::new(stream, front);
         client.dialogue.seed(rand::random());
+        self.read_certificate(&mut client);
         client.dialogue.greet(&mut client.out);
         loop {
             match self.unless_ended(deadline, self.step(&mut client)).await {
@@ -243,7 +244,29 @@ where
     ) -> Result<Conversation<Front>, Ended> {
         let mut client = client.accept_tls(self.entrance.acceptor.as_ref(), deadline).await?;
         client.dialogue.tls_started();
+        self.read_certificate(&mut client);
         Ok(client)
+    }
+
+    /// Notes who the client is by its certificate, if it has shown one and the listener asks. One that
+    /// names nobody, or several, does not keep anybody from logging in with a password.
+    fn read_certificate(&self, client: &mut Conversation<Front>) {
+        let (Some(acceptor), Some(tls)) = (&self.entrance.acceptor, client.stream.tls()) else {
+            return;
+        };
+        match acceptor.certificate_name(tls) {
+            Some(Ok(name)) => client.dialogue.set_certificate_name(name),
+            Some(Err(error)) => tracing::warn!(
+                target: "waypost::login",
+                session = %self.id,
+                listener = &*self.entrance.kind.listener,
+                client = %self.client,
+                detail = self.process().users.are_clear().then(|| error.to_string()),
+                reason = error.kind(),
+                "the client's certificate is not taken for a login"
+            ),
+            None => {}
+        }
     }
 
     /// The client is told, what either side has said beyond the login goes first, and the relay

@@ -168,6 +168,9 @@ where
     fn header(&self, client: &Conversation<Front>) -> Header {
         let ssl = client.stream.tls().map(|tls| Ssl {
             encrypted: true,
+            // One that TLS could not verify would have ended the connection.
+            certificate: tls.peer_certificates().is_some(),
+            verified: tls.peer_certificates().is_some(),
             version: Some(tls.version().to_owned()),
             cipher: tls.cipher_suite().map(str::to_owned),
             ..Ssl::default()
@@ -317,6 +320,6 @@ fn credential_size(credential: &Credential) -> usize {
                 + password.len()
         }
         Credential::Token { initial_response, .. } => initial_response.len(),
-        Credential::Digest { .. } => 0,
+        Credential::Digest { .. } | Credential::Certificate { .. } => 0,
     }
 }

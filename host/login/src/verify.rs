@@ -14,7 +14,8 @@ impl<P: Decide> Session<P>
 where
     P::Targets: Grant,
 {
-    /// Checks the password where the route says that the front does. Once it has been found right
+    /// Checks the password where the route says that the front does. A certificate has been checked by
+    /// TLS, whatever the route says of passwords. Once a password has been found right
     /// for a principal it is not checked again in the same login: each check counts with servers
     /// that lock accounts.
     pub(crate) async fn verify(
@@ -30,6 +31,14 @@ where
                 None => Challenge::Apop { timestamp: challenge, digest },
             };
             return self.verify_digest(generation, routed, &challenge, attempt).await;
+        }
+        if let Credential::Certificate { .. } = attempt.credential {
+            // A name with a master separator: there is no password that could be the master's.
+            if attempt.context.authentication_id.is_some() {
+                return Err(Reason::OnBehalf);
+            }
+            attempt.verified = Some(route.verification.clone());
+            return Ok(());
         }
         if route.verification == Verification::ByBackend {
             return Ok(());

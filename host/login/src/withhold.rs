@@ -41,7 +41,7 @@ fn secrets(credential: &Credential) -> Vec<&[u8]> {
             .split(|octet| b"\x01 ,".contains(octet))
             .filter(|part| part.len() >= RUN && memmem::find(part, user.as_bytes()).is_none())
             .collect(),
-        Credential::Digest { .. } => Vec::new(),
+        Credential::Digest { .. } | Credential::Certificate { .. } => Vec::new(),
     }
 }
 

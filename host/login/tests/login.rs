@@ -1,5 +1,6 @@
 //! What a mail client and the back ends see of one login.
 
+mod certificates;
 mod submission;
 mod support;
 mod verification;

@@ -12,7 +12,7 @@ use waypost_net::OwnListeners;
 use waypost_net::backend::Pattern;
 use waypost_net::connect::Connector;
 use waypost_net::privileges;
-use waypost_net::tls::Certificates;
+use waypost_net::tls::{Certificates, ClientCertificates};
 use waypost_policy::CodeCache;
 use waypost_session::Users;
 use waypost_wire::login::FrontSettings;
@@ -74,6 +74,16 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
 }
 
 fn check_certificates(config: &Config, findings: &mut Findings) {
+    for listener in &config.listeners {
+        let Spoken::Login(login) = &listener.spoken else { continue };
+        let Some(settings) = login.client_certificates.clone() else { continue };
+        findings.add(
+            &format!("client certificates of listener {}", listener.settings.name),
+            ClientCertificates::load(settings)
+                .map(|_| "their authorities are usable".to_owned())
+                .map_err(|error| error.to_string()),
+        );
+    }
     if config.tls.certificates.is_empty() {
         return;
     }

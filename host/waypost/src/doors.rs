@@ -8,9 +8,11 @@ use waypost_login::Driver;
 use waypost_model::{Encryption, Protocol};
 use waypost_net::listener::Accepted;
 use waypost_net::session::SessionKind;
-use waypost_net::tls::{Acceptor, AcceptorSettings, Certificates};
+use waypost_net::tls::{Acceptor, AcceptorSettings, Certificates, ClientCertificates};
 use waypost_routing::LoadedPolicy;
 use waypost_smtp::Service;
+
+use crate::run::CERTIFICATE_INTERVAL;
 
 /// The listeners, by name.
 pub(crate) type Doors = HashMap<Arc<str>, Door>;
@@ -50,7 +52,8 @@ pub(crate) struct Services<'a> {
     pub(crate) web: Option<&'a Arc<waypost_webmail::Service<LoadedPolicy>>>,
 }
 
-/// A door for each listener.
+/// A door for each listener. To be called in the runtime that is to watch the files of what they
+/// ask of clients' certificates.
 pub(crate) fn doors(
     config: &Config,
     services: &Services<'_>,
@@ -115,6 +118,14 @@ fn acceptor(
     let Some(certificates) = certificates.filter(|_| settings.tls != Encryption::None) else {
         return Ok(None);
     };
+    let client_certificates = match &listener.spoken {
+        Spoken::Login(login) => login.client_certificates.clone(),
+        Spoken::Mail(_) | Spoken::Web(_) => None,
+    };
+    let client_certificates = client_certificates.map(ClientCertificates::load).transpose()?;
+    if let Some(certificates) = client_certificates.clone() {
+        tokio::spawn(certificates.watch(CERTIFICATE_INTERVAL));
+    }
     let tls = AcceptorSettings {
         application_protocols: match settings.protocol {
             // RFC 9113 section 3.1, RFC 7301 section 6.
@@ -122,6 +133,7 @@ fn acceptor(
             protocol => vec![protocol.as_str().into()],
         },
         minimum_version: config.tls.minimum_version,
+        client_certificates,
     };
     Ok(Some(Acceptor::new(certificates.clone(), tls)?.counted(metrics)))
 }

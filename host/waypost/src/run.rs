@@ -34,7 +34,7 @@ use crate::workers::Workers;
 use crate::{control, logging, mail, metrics, record, web};
 
 /// How often the files of certificates and keys are looked at.
-const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the configuration at `path` until a signal ends it; calls `ready` once clients may come.
 /// Decisions are recorded as `record` says.

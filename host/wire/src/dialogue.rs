@@ -76,6 +76,17 @@ impl Front {
         each!(self, front => front.tls_started());
     }
 
+    /// The client's certificate, which TLS has verified, says that it is `name`: EXTERNAL is offered.
+    /// To be called before [`greet`](Self::greet), or behind [`tls_started`](Self::tls_started).
+    pub fn set_certificate_name(&mut self, name: Arc<str>) {
+        each!(self, front => front.set_certificate_name(name));
+    }
+
+    /// What was set by [`set_certificate_name`](Self::set_certificate_name).
+    pub fn certificate_name(&self) -> Option<&Arc<str>> {
+        each!(self, front => front.certificate_name())
+    }
+
     /// Answers a login that is not accepted. Call `advance` then: this may have been one too many.
     pub fn answer(&mut self, answer: &Answer, out: &mut Vec<u8>) {
         each!(self, front => front.answer(answer, out));

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use waypost_model::{Domain, Encryption, Protocol};
 use waypost_net::listener::ListenerSettings;
+use waypost_net::tls::ClientCertificateSettings;
 use waypost_routing::LoginNameRules;
 use waypost_smtp::EntranceSettings;
 use waypost_wire::login::FrontSettings;
 
+use super::client_certificates::{self, ClientCertificatesRead};
 use super::login::Login;
-use crate::read::{Declared, NamedNode, Placed, Section, Setting, Table};
+use crate::read::{Declared, NamedNode, Placed, Section, Setting, SubTable, Table};
 use crate::value::{NetworkList, Period, is_name};
 
 /// A listener: `[listener.NAME]`.
@@ -51,6 +53,8 @@ pub struct LoginListener {
     pub names: LoginNameRules,
     /// How long a session may be silent after login.
     pub idle_timeout: Duration,
+    /// Which certificates clients may show, and what they are for; `None`: nobody is asked.
+    pub client_certificates: Option<ClientCertificateSettings>,
 }
 
 /// A listener with what is checked once everything is read.
@@ -59,17 +63,25 @@ pub(crate) struct ListenerRead {
     pub(crate) key: String,
     pub(crate) bind: Vec<Placed<SocketAddr>>,
     pub(crate) tls_span: Range<usize>,
+    /// The key and place of what lets clients log in with a certificate alone.
+    pub(crate) certificate_name_from: Option<(String, Range<usize>)>,
 }
 
 /// What belongs to listeners whose clients log in.
-static LOGIN_ONLY: [&dyn Declared; 4] =
-    [&DEFAULT_DOMAIN, &ALLOW_PLAINTEXT_LOGIN, &MAX_CONNECTIONS_PER_USER, &IDLE_TIMEOUT];
+static LOGIN_ONLY: [&dyn Declared; 5] = [
+    &DEFAULT_DOMAIN,
+    &ALLOW_PLAINTEXT_LOGIN,
+    &MAX_CONNECTIONS_PER_USER,
+    &IDLE_TIMEOUT,
+    &CLIENT_CERTIFICATES,
+];
 /// What belongs to listeners for inbound mail.
 static MAIL_ONLY: [&dyn Declared; 3] = [&SMTPUTF8, &DSN, &NORMALIZE_NEWLINES_FROM];
 
-/// What those for webmail do not have: there is no session of a user, and a request may take as
-/// long as `[webmail]` says.
-static NOT_WEB: [&dyn Declared; 2] = [&MAX_CONNECTIONS_PER_USER, &IDLE_TIMEOUT];
+/// What those for webmail do not have: there is no session of a user, a request may take as long as
+/// `[webmail]` says, and a web server could not be told of a certificate.
+static NOT_WEB: [&dyn Declared; 3] =
+    [&MAX_CONNECTIONS_PER_USER, &IDLE_TIMEOUT, &CLIENT_CERTIFICATES];
 
 static PROTOCOL: Setting<Protocol> = Setting::required(
     "protocol",
@@ -141,6 +153,12 @@ static IDLE_TIMEOUT: Setting<Period> = Setting::optional(
     "31m for imap, 10m for pop3, 5m for submission",
     "How long a session may be silent in both directions after login.",
 );
+static CLIENT_CERTIFICATES: Setting<SubTable> = Setting::optional(
+    "client-certificates",
+    "{ ca = \"tls/clients-ca.pem\", name-from = \"rfc822-name\" }",
+    "nobody is asked for one",
+    "Certificates that clients show.",
+);
 static BACKLOG: Setting<u32> = Setting::with_default(
     "backlog",
     "4096",
@@ -204,6 +222,7 @@ pub(crate) static LISTENER: Section = Section {
         &MAX_CONNECTIONS_PER_ADDRESS,
         &MAX_CONNECTIONS_PER_USER,
         &IDLE_TIMEOUT,
+        &CLIENT_CERTIFICATES,
         &BACKLOG,
         &POP3_CAPABILITIES,
         &SUBMISSION_EXTENSIONS,
@@ -270,6 +289,9 @@ fn read_table(
         authorisation_id: login.authorisation_id,
     };
     let idle_timeout = idle_timeout(table, protocol_or);
+    let certificates = client_certificates(table, tls);
+    let (client_certificates, certificate_name_from) =
+        certificates.map(|read| (read.settings, read.name_from)).unzip();
     let mail = mail(table, tls_or);
     check(table, protocol, tls, allow_plaintext);
     let (Some(_), Some(_)) = (protocol, tls) else { return None };
@@ -277,7 +299,7 @@ fn read_table(
         Protocol::Smtp | Protocol::Lmtp => Spoken::Mail(mail),
         Protocol::Webmail => Spoken::Web(WebListener { names, allow_plaintext }),
         Protocol::Imap | Protocol::Pop3 | Protocol::Submission => {
-            Spoken::Login(LoginListener { front, names, idle_timeout })
+            Spoken::Login(LoginListener { front, names, idle_timeout, client_certificates })
         }
     };
     Some(ListenerRead {
@@ -285,6 +307,7 @@ fn read_table(
         key: table.key().to_owned(),
         bind,
         tls_span: table.span_of(&TLS),
+        certificate_name_from: certificate_name_from.flatten(),
     })
 }
 
@@ -331,6 +354,17 @@ fn takes_mail(protocol: Protocol) -> bool {
 /// Notes a setting that other protocols have.
 fn refuse(table: &Table<'_>, setting: &'static dyn Declared, protocol: Protocol) {
     table.refuse(setting, format!("this has no meaning with protocol {protocol}"));
+}
+
+fn client_certificates(
+    table: &Table<'_>,
+    tls: Option<Encryption>,
+) -> Option<ClientCertificatesRead> {
+    let node = table.node(&CLIENT_CERTIFICATES)?;
+    if tls == Some(Encryption::None) {
+        table.error(&CLIENT_CERTIFICATES, "certificates are shown over TLS, and there is none");
+    }
+    node.table(&client_certificates::CLIENT_CERTIFICATES, client_certificates::read)?
 }
 
 fn mail(table: &Table<'_>, encryption: Encryption) -> EntranceSettings {

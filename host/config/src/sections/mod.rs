@@ -3,6 +3,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod cache;
+mod client_certificates;
 pub(crate) mod code_cache;
 pub(crate) mod directory;
 pub(crate) mod domain;
@@ -64,10 +65,11 @@ pub(crate) static ROOT: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static ALL: [&Section; 20] = [
+pub(crate) static ALL: [&Section; 21] = [
     &server::SERVER,
     &server::METRICS,
     &listener::LISTENER,
+    &client_certificates::CLIENT_CERTIFICATES,
     &tls::TLS,
     &login::LOGIN,
     &verification::VERIFICATION,

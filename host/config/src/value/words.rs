@@ -1,6 +1,6 @@
 use waypost_model::{Encryption, Protocol};
 use waypost_net::backend::ClientIdentity;
-use waypost_net::tls::MinimumVersion;
+use waypost_net::tls::{MinimumVersion, NameField};
 use waypost_routing::OnFault;
 use waypost_smtp::Split;
 use waypost_wire::login::Mechanism;
@@ -37,6 +37,14 @@ choice! {
     MinimumVersion:
     "1.2" => Self::Tls12,
     "1.3" => Self::Tls13,
+}
+
+choice! {
+    NameField:
+    "rfc822-name" => Self::Rfc822Name,
+    "user-principal-name" => Self::UserPrincipalName,
+    "email-address" => Self::EmailAddress,
+    "common-name" => Self::CommonName,
 }
 
 choice! {

@@ -399,3 +399,57 @@ fn what_a_failed_web_login_looks_like() {
     let [said] = &told("failed-location = \"login\"")[..] else { panic!() };
     assert!(said.contains("failed-location"), "{said}");
 }
+
+/// `good_with`, with these certificates of clients and this way into the back ends.
+fn certified(certificates: &str, backend: &str) -> String {
+    let listener = format!("default-domain = \"example.test\"\n\n{certificates}\n[tls]");
+    GOOD.replace("default-domain = \"example.test\"\n\n[tls]", &listener)
+        .replace("[backend.\"*\"]\n", &format!("[backend.\"*\"]\n{backend}"))
+}
+
+#[test]
+fn logins_with_a_certificate_need_a_way_into_the_back_ends() {
+    let certificates = "[listener.imaps.client-certificates]\nca = \"tls/clients-ca.pem\"\n\
+                        name-from = \"rfc822-name\"\n";
+    let enter = "enter = { with = \"password\", password = { file = \"master.secret\" } }\n";
+    let config = parse(&certified(certificates, enter)).unwrap();
+    assert!(config.warnings.0.is_empty(), "{:?}", config.warnings);
+    let problems = told(&problems(&certified(certificates, "")));
+    assert_eq!(
+        problems,
+        [
+            "12:13: listener.imaps.client-certificates.name-from: who logs in with a certificate has no \
+          password to pass on, and so enters none of the back ends: expected enter with \
+          \"master-user\" or \"password\" in [backend.\"PATTERN\"]"
+        ]
+    );
+    // As something shown beside a password it needs none.
+    let certificates = "[listener.imaps.client-certificates]\nca = \"tls/clients-ca.pem\"\n\
+                        required = true\n";
+    parse(&certified(certificates, "")).unwrap();
+}
+
+#[test]
+fn certificates_of_clients_where_there_can_be_none() {
+    let table =
+        |rest: &str| format!("client-certificates = {{ ca = \"tls/clients-ca.pem\" }}\n{rest}");
+    assert_eq!(
+        broken("tls = \"implicit\"\n", &table("tls = \"none\"\nallow-plaintext-login = true\n")),
+        [
+            "7:23: listener.imaps.client-certificates: certificates are shown over TLS, and there is \
+          none"
+        ]
+    );
+    assert_eq!(
+        broken("protocol = \"imap\"\n", &table("protocol = \"webmail\"\n")),
+        ["5:23: listener.imaps.client-certificates: this has no meaning with protocol webmail"]
+    );
+    assert_eq!(
+        broken(
+            "tls = \"implicit\"\n",
+            "tls = \"implicit\"\nclient-certificates = { required = true }\n"
+        ),
+        ["8:23: listener.imaps.client-certificates.ca: ca is missing; for example ca = \
+          \"tls/clients-ca.pem\""]
+    );
+}

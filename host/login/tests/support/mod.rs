@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up has failed the test")]
 
+pub(crate) mod certificates;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use waypost_directory::Directory;
 use waypost_login::{Driver, Entrance, Metrics, Settings};
@@ -31,6 +33,8 @@ use waypost_routing::{
 use waypost_session::{Generation, Grant, Process, SessionIds, Users};
 use waypost_verify::{Decoys, FailureSettings, Failures, Verifier};
 use waypost_wire::login::{FrontSettings, Mechanism};
+
+use self::certificates::Certified;
 
 /// What the scripted policy answers now.
 #[derive(Clone, Debug)]
@@ -112,6 +116,7 @@ pub(crate) struct House {
     pub(crate) process: Arc<Process<Scripted>>,
     pub(crate) policy: Arc<Scripted>,
     greeting: &'static str,
+    certified: Option<Certified>,
 }
 
 /// What a test may set.
@@ -128,6 +133,8 @@ pub(crate) struct Plan {
     pub(crate) failures: FailureSettings,
     pub(crate) master_separator: Option<char>,
     pub(crate) mechanisms: Vec<Mechanism>,
+    /// Offers STARTTLS, and asks clients for certificates.
+    pub(crate) certified: Option<Certified>,
 }
 
 impl Default for Plan {
@@ -155,6 +162,7 @@ impl Default for Plan {
             failures: FailureSettings::default(),
             master_separator: None,
             mechanisms: Mechanism::ALL.to_vec(),
+            certified: None,
         }
     }
 }
@@ -223,9 +231,12 @@ impl House {
                 protocol: plan.protocol,
                 idle_limit: Duration::from_secs(1860),
             }),
-            acceptor: None,
+            acceptor: plan.certified.as_ref().map(|certified| certified.acceptor.clone()),
             front: Arc::new(FrontSettings {
-                encryption: Encryption::None,
+                encryption: match &plan.certified {
+                    Some(_) => Encryption::Starttls,
+                    None => Encryption::None,
+                },
                 allow_plaintext: true,
                 hostname: Arc::from("mx.test"),
                 mechanisms: plan.mechanisms,
@@ -247,7 +258,7 @@ impl House {
             }
         });
         let greeting = if plan.protocol == Protocol::Imap { "* OK" } else { "220 mx.test" };
-        Self { address, process, policy, greeting }
+        Self { address, process, policy, greeting, certified: plan.certified }
     }
 
     /// From now on the policy answers this.
@@ -258,10 +269,20 @@ impl House {
     /// A client that has read the greeting.
     pub(crate) async fn client(&self) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        let mut client = Client { stream, unread: String::new() };
+        let mut client = Client { stream: Box::new(stream), unread: String::new() };
         let greeting = client.line().await;
         assert!(greeting.starts_with(self.greeting), "{greeting}");
         client
+    }
+
+    /// A client that has begun TLS and shown its certificate.
+    pub(crate) async fn certified_client(&self) -> Client {
+        let certified = self.certified.as_ref().expect("the house asks for certificates");
+        let mut client = self.client().await;
+        client.say("s STARTTLS\r\n").await;
+        let reply = client.tagged("s").await;
+        assert!(reply.starts_with("s OK"), "{reply}");
+        Client { stream: certified.connect(client.stream).await, unread: String::new() }
     }
 
     /// Logs in and returns the tagged reply.
@@ -277,9 +298,14 @@ fn routing_metrics() -> waypost_routing::Metrics {
     waypost_routing::Metrics::register(&mut prometheus_client::registry::Registry::default())
 }
 
+/// A connection, in clear or not.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 /// A mail client.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     unread: String,
 }
 

@@ -7,6 +7,7 @@ use waypost_model::Verification;
 use waypost_net::backend::{Entry, MasterForm};
 
 use super::{NO, directory, entered_with, master, principal};
+use crate::support::certificates::Certified;
 use crate::support::{BackEnd, Do, House, Plan, Script};
 
 /// Takes every login.
@@ -27,6 +28,7 @@ enum Mechanism {
     OauthBearer,
     CramMd5,
     Scram,
+    External,
 }
 
 /// What comes of it.
@@ -40,7 +42,7 @@ enum Outcome {
     Temporary,
 }
 
-const MECHANISMS: [Mechanism; 7] = [
+const MECHANISMS: [Mechanism; 8] = [
     Mechanism::Command,
     Mechanism::Plain,
     Mechanism::Login,
@@ -48,6 +50,7 @@ const MECHANISMS: [Mechanism; 7] = [
     Mechanism::OauthBearer,
     Mechanism::CramMd5,
     Mechanism::Scram,
+    Mechanism::External,
 ];
 const OWN: &str = "LOGIN \"user1\" \"secret\"";
 /// user1 NUL root NUL master
@@ -55,7 +58,7 @@ const MASTERS: &str = "AUTHENTICATE PLAIN dXNlcjEAcm9vdABtYXN0ZXI=";
 const SHARED: &str = "LOGIN \"user1\" \"shared\"";
 
 fn expected(mechanism: Mechanism, by: &Verification, entry: &Entry) -> Outcome {
-    use Mechanism::{Command, CramMd5, Login, OauthBearer, Plain, Scram, XOauth2};
+    use Mechanism::{Command, CramMd5, External, Login, OauthBearer, Plain, Scram, XOauth2};
     let own = match mechanism {
         XOauth2 => "AUTHENTICATE XOAUTH2",
         OauthBearer => "AUTHENTICATE OAUTHBEARER",
@@ -68,6 +71,9 @@ fn expected(mechanism: Mechanism, by: &Verification, entry: &Entry) -> Outcome {
         Entry::Password(_) => SHARED,
     };
     match (mechanism, by) {
+        // Whoever checks passwords: TLS has verified the certificate.
+        (External, _) if *entry == Entry::Client => Outcome::Temporary,
+        (External, _) => Outcome::In(entered),
         (CramMd5, Verification::ByPassword(_)) => Outcome::In(entered),
         (CramMd5, _) => Outcome::Refused,
         (_, Verification::ByBackend) if *entry == Entry::Client => Outcome::In(entered),
@@ -114,6 +120,10 @@ async fn log_in(house: &House, mechanism: Mechanism) -> String {
             // Who gets no further is asked all the same.
             client.say(&format!("{}\r\n", base64("c=biws,r=x,p=x"))).await;
         }
+        Mechanism::External => {
+            client = house.certified_client().await;
+            client.say("a AUTHENTICATE EXTERNAL =\r\n").await;
+        }
         Mechanism::CramMd5 => return cram_md5(house, "user1", "secret").await,
     }
     client.tagged("a").await
@@ -146,8 +156,11 @@ async fn every_cell() {
             [Entry::Client, master(MasterForm::AuthorisationId), Entry::Password("shared".into())]
         {
             let back_end = BackEnd::start(OPEN).await;
-            let plan =
-                Plan { by: by.clone(), ..entered_with(entry.clone(), directory(&["secret"])) };
+            let plan = Plan {
+                by: by.clone(),
+                certified: Some(Certified::as_common_name("user1")),
+                ..entered_with(entry.clone(), directory(&["secret"]))
+            };
             let house = House::start_with(Script::To(vec![back_end.address]), plan);
             for mechanism in MECHANISMS {
                 let heard_before = back_end.heard().len();

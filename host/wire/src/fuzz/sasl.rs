@@ -1,5 +1,7 @@
 use crate::login::Credential;
-use crate::sasl::{self, Exchange, Mechanism, Progress, SaslError, SaslResponse};
+use crate::sasl::{self, Exchange, Mechanism, Progress, SaslError, SaslResponse, Terms};
+
+const CERTIFICATE_NAME: &str = "ann@a.test";
 
 /// SASL as clients speak it. The first octet chooses the mechanism, the rest is the client's
 /// lines, the first of them an initial response if the octet says so.
@@ -9,6 +11,7 @@ pub fn sasl(data: &[u8]) {
     let Some((&choice, input)) = data.split_first() else { return };
     let [plain, login, xoauth2, oauthbearer] = Mechanism::USUAL;
     let mechanism = match choice & 3 {
+        _ if choice & 128 != 0 => Mechanism::External,
         0 => plain,
         1 => login,
         2 => xoauth2,
@@ -18,8 +21,12 @@ pub fn sasl(data: &[u8]) {
     let initial = if choice & 4 == 0 { None } else { lines.next() };
     let Ok(initial) = initial.map(sasl::initial_response).transpose() else { return };
 
-    let (mut exchange, mut progress) =
-        Exchange::start(mechanism, initial, choice & 8 == 0, String::new());
+    let terms = Terms {
+        allow_authorisation: choice & 8 == 0,
+        certificate_name: Some(CERTIFICATE_NAME.into()),
+        ..Terms::default()
+    };
+    let (mut exchange, mut progress) = Exchange::start(mechanism, initial, terms);
     for line in lines {
         match progress {
             Progress::Challenge(_) => {}
@@ -60,6 +67,7 @@ fn check(credential: &Credential) {
             assert_eq!(heard.password(), credential.password());
         }
         Credential::Digest { .. } => {}
+        Credential::Certificate { name } => assert_eq!(name, CERTIFICATE_NAME),
         Credential::Token { mechanism, user, initial_response } => {
             let same = sasl::token::with_user(*mechanism, initial_response, user);
             let heard = sasl::token::decode(*mechanism, same.expect("the name has its place"));

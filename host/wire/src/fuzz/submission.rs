@@ -104,7 +104,7 @@ impl BackPlayer {
             Credential::Password { .. } => {
                 ["cHBw", "BwcH", "wcHB"].iter().any(|password| contains(said, password.as_bytes()))
             }
-            Credential::Digest { .. } => false,
+            Credential::Digest { .. } | Credential::Certificate { .. } => false,
             Credential::Token { initial_response, .. } => {
                 let mut message = Vec::new();
                 sasl::encode(initial_response.expose(), &mut message);

@@ -209,7 +209,7 @@ impl Command {
                 password.len().saturating_add(authentication_id.len()).saturating_add(authorisation)
             }
             Credential::Token { initial_response, .. } => initial_response.len(),
-            Credential::Digest { .. } => 0,
+            Credential::Digest { .. } | Credential::Certificate { .. } => 0,
         };
         let said = said.saturating_add(identity.map_or(0, str::len));
         // Each octet may be escaped, which doubles it; base64 takes less.
@@ -249,6 +249,9 @@ impl Command {
             }
             Credential::Digest { mechanism, .. } => {
                 Err(BackFailure::MechanismNotOffered(*mechanism))
+            }
+            Credential::Certificate { .. } => {
+                Err(BackFailure::MechanismNotOffered(Some(Mechanism::External)))
             }
             Credential::Token { mechanism, initial_response, .. } => {
                 let renamed =

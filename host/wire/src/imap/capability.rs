@@ -47,7 +47,7 @@ impl Capabilities {
     pub(super) fn offers(self, mechanism: Mechanism) -> bool {
         match mechanism {
             Mechanism::Plain => self.plain,
-            Mechanism::Login | Mechanism::CramMd5 => false,
+            Mechanism::Login | Mechanism::CramMd5 | Mechanism::External => false,
             Mechanism::XOauth2 => self.xoauth2,
             Mechanism::OauthBearer => self.oauthbearer,
             Mechanism::ScramSha1 => self.scram_sha1,

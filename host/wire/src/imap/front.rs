@@ -13,7 +13,7 @@ use crate::login::{
     SaslResponse,
 };
 use crate::sasl::digest::Challenges;
-use crate::sasl::{self, Exchange};
+use crate::sasl::{self, Exchange, Mechanism, Terms};
 
 /// The dialogue with a mail client, from the greeting to the login.
 ///
@@ -23,6 +23,7 @@ use crate::sasl::{self, Exchange};
 pub struct Front {
     pub(super) settings: Arc<FrontSettings>,
     encrypted: bool,
+    certificate_name: Option<Arc<str>>,
     /// Up to where the client has been asked for the literals of a command that has not all come.
     granted: usize,
     errors: u8,
@@ -69,6 +70,7 @@ impl Front {
         Self {
             settings,
             encrypted,
+            certificate_name: None,
             granted: 0,
             errors: 0,
             auth_errors: 0,
@@ -83,8 +85,28 @@ impl Front {
         self.challenges = Challenges::new(unique);
     }
 
-    pub(super) fn next_challenge(&mut self) -> String {
-        self.challenges.next(&self.settings.hostname)
+    /// The client's certificate, which TLS has verified, says that it is `name`: EXTERNAL is offered.
+    pub fn set_certificate_name(&mut self, name: Arc<str>) {
+        self.certificate_name = Some(name);
+    }
+
+    /// What the client's certificate says of who it is.
+    pub fn certificate_name(&self) -> Option<&Arc<str>> {
+        self.certificate_name.as_ref()
+    }
+
+    /// What an exchange that begins now goes by.
+    pub(super) fn terms(&mut self) -> Terms {
+        Terms {
+            allow_authorisation: self.settings.allow_authorisation,
+            challenge: self.challenges.next(&self.settings.hostname),
+            certificate_name: self.certificate_name.clone(),
+        }
+    }
+
+    /// The mechanisms to offer to this client, once a credential may come.
+    pub(super) fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
+        self.settings.offered(self.certificate_name.as_ref())
     }
 
     /// Appends the greeting. It lists the capabilities, since some clients look nowhere else.
@@ -328,8 +350,19 @@ impl Front {
 
     /// Answers a credential that cannot be right as one that is wrong.
     pub(super) fn reject(&mut self, tag: Tag, len: usize, out: &mut Vec<u8>) -> Step {
+        self.reject_as(tag, text::REJECTED, len, out)
+    }
+
+    /// The same in other words.
+    pub(super) fn reject_as(
+        &mut self,
+        tag: Tag,
+        words: &str,
+        len: usize,
+        out: &mut Vec<u8>,
+    ) -> Step {
         self.state = State::Command;
-        text::answer(&tag, &Answer::Rejected, out);
+        text::tagged(&tag, words, out);
         self.count_auth_error(out);
         Step::Next(len)
     }
@@ -385,7 +418,7 @@ impl Front {
             out.extend_from_slice(b" STARTTLS");
         }
         if self.may_log_in() {
-            for mechanism in &self.settings.mechanisms {
+            for mechanism in self.mechanisms() {
                 out.extend_from_slice(b" AUTH=");
                 out.extend_from_slice(mechanism.as_str().as_bytes());
             }

@@ -8,7 +8,7 @@ use super::front::{Front, State, Step};
 use super::text;
 use crate::line::{self, Taken};
 use crate::login::{CloseReason, FrontAction};
-use crate::sasl::{self, Exchange, Mechanism, Progress, SaslResponse};
+use crate::sasl::{self, Exchange, Mechanism, Progress, SaslError, SaslResponse};
 
 impl Front {
     /// `AUTHENTICATE mechanism [initial-response]`.
@@ -38,9 +38,9 @@ impl Front {
         if Mechanism::is_kerberos(mechanism) {
             return self.error(Some(tag), text::NO_KERBEROS, len, out);
         }
-        let mechanism =
-            Mechanism::from_name(mechanism).filter(|it| self.settings.mechanisms.contains(it));
-        let Some(mechanism) = mechanism else {
+        let mechanism = Mechanism::from_name(mechanism);
+        let Some(mechanism) = mechanism.filter(|it| self.mechanisms().any(|known| known == *it))
+        else {
             return self.error(Some(tag), text::NO_MECHANISM, len, out);
         };
         if initial_response.is_some_and(|base64| base64.len() > sasl::MAX_LINE) {
@@ -49,8 +49,7 @@ impl Front {
         let Ok(initial_response) = initial_response.map(sasl::initial_response).transpose() else {
             return self.error(Some(tag), text::NOT_BASE64, len, out);
         };
-        let (allowed, challenge) = (self.settings.allow_authorisation, self.next_challenge());
-        let (exchange, progress) = Exchange::start(mechanism, initial_response, allowed, challenge);
+        let (exchange, progress) = Exchange::start(mechanism, initial_response, self.terms());
         self.proceed(tag, exchange, progress, len, out)
     }
 
@@ -123,6 +122,10 @@ impl Front {
             Progress::Login(credential) => {
                 self.state = State::Deciding { tag };
                 Step::Act(len, FrontAction::Login(credential))
+            }
+            // RFC 5530: it is known who the client is, and nobody may act for somebody else.
+            Progress::Refused(SaslError::AnotherName) => {
+                self.reject_as(tag, text::NOT_AUTHORISED, len, out)
             }
             Progress::Refused(_) => self.reject(tag, len, out),
         }

@@ -8,6 +8,8 @@ pub(super) const READY: &str = "ready";
 pub(super) const BEGIN_TLS: &str = "OK Begin TLS negotiation now.";
 pub(super) const LOGGED_IN: &str = "Logged in.";
 pub(super) const REJECTED: &str = "NO [AUTHENTICATIONFAILED] Authentication failed.";
+pub(super) const NOT_AUTHORISED: &str =
+    "NO [AUTHORIZATIONFAILED] Your certificate is for another name.";
 pub(super) const LOGIN_REFUSED: &str = "The login was refused.";
 pub(super) const DENIED: &str =
     "NO [CONTACTADMIN] You may not log in here; please ask your administrator.";

@@ -11,7 +11,8 @@ pub struct FrontSettings {
     pub encryption: Encryption,
     /// Whether passwords and tokens may come without TLS.
     pub allow_plaintext: bool,
-    /// The SASL mechanisms to offer.
+    /// The SASL mechanisms to offer. EXTERNAL is none of them: it is offered to each client whose
+    /// certificate says who it is, and to nobody else.
     pub mechanisms: Vec<Mechanism>,
     /// POP3: whether APOP is offered (RFC 1939 section 7).
     pub apop: bool,
@@ -46,6 +47,18 @@ impl Default for FrontSettings {
                 .to_vec(),
             submission_extensions: ["SIZE", "8BITMIME"].map(str::to_owned).to_vec(),
         }
+    }
+}
+
+impl FrontSettings {
+    /// The mechanisms to offer to a client, in their order. `certificate_name`: what its certificate
+    /// says of who it is.
+    pub(crate) fn offered(
+        &self,
+        certificate_name: Option<&Arc<str>>,
+    ) -> impl Iterator<Item = Mechanism> {
+        let listed = self.mechanisms.iter().copied().filter(|it| *it != Mechanism::External);
+        listed.chain(certificate_name.map(|_| Mechanism::External))
     }
 }
 

@@ -72,6 +72,12 @@ pub enum Credential {
         /// What it answered.
         digest: [u8; 16],
     },
+    /// The client's certificate, which TLS has verified: EXTERNAL. There is nothing that could be
+    /// passed on.
+    Certificate {
+        /// The name that it is for.
+        name: String,
+    },
 }
 
 impl Credential {
@@ -82,7 +88,8 @@ impl Credential {
             Self::Password { authorisation_id: Some(name), .. }
             | Self::Password { authentication_id: name, authorisation_id: None, .. }
             | Self::Token { user: name, .. }
-            | Self::Digest { user: name, .. } => name,
+            | Self::Digest { user: name, .. }
+            | Self::Certificate { name } => name,
         }
     }
 
@@ -101,14 +108,15 @@ impl Credential {
         match self {
             Self::Password { mechanism, .. } | Self::Digest { mechanism, .. } => *mechanism,
             Self::Token { mechanism, .. } => Some(*mechanism),
+            Self::Certificate { .. } => Some(Mechanism::External),
         }
     }
 
-    /// The password, for the host to verify; tokens and digests have none.
+    /// The password, for the host to verify; tokens, digests and certificates have none.
     pub fn password(&self) -> Option<&Secret> {
         match self {
             Self::Password { password, .. } => Some(password),
-            Self::Token { .. } | Self::Digest { .. } => None,
+            Self::Token { .. } | Self::Digest { .. } | Self::Certificate { .. } => None,
         }
     }
 }

@@ -140,6 +140,10 @@ impl Back {
             Credential::Digest { mechanism, .. } => {
                 return Err(BackFailure::MechanismNotOffered(*mechanism));
             }
+            // It was shown to us, and shows nobody else anything.
+            Credential::Certificate { .. } => {
+                return Err(BackFailure::MechanismNotOffered(Some(Mechanism::External)));
+            }
             Credential::Token { mechanism, user, initial_response } => {
                 let message = match identity.filter(|identity| identity != user) {
                     Some(name) => token::with_user(*mechanism, initial_response, name)

@@ -9,7 +9,7 @@ use crate::login::{
     printable,
 };
 use crate::sasl::digest::{self, Challenges};
-use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse};
+use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse, Terms};
 
 /// POP3 before the login, as the mail client sees it.
 ///
@@ -20,6 +20,7 @@ pub struct Front {
     settings: Arc<FrontSettings>,
     state: State,
     encrypted: bool,
+    certificate_name: Option<Arc<str>>,
     user: User,
     errors: u8,
     auth_errors: u8,
@@ -67,6 +68,7 @@ impl Front {
             settings,
             state: State::Command,
             encrypted,
+            certificate_name: None,
             user: User::Unsaid,
             errors: 0,
             auth_errors: 0,
@@ -79,6 +81,16 @@ impl Front {
     /// called before [`Front::greet`].
     pub fn seed(&mut self, unique: u128) {
         self.challenges = Challenges::new(unique);
+    }
+
+    /// The client's certificate, which TLS has verified, says that it is `name`: EXTERNAL is offered.
+    pub fn set_certificate_name(&mut self, name: Arc<str>) {
+        self.certificate_name = Some(name);
+    }
+
+    /// What the client's certificate says of who it is.
+    pub fn certificate_name(&self) -> Option<&Arc<str>> {
+        self.certificate_name.as_ref()
     }
 
     /// Writes the greeting, with a timestamp where there is APOP (RFC 1939 section 7).
@@ -262,16 +274,20 @@ impl Front {
         if Mechanism::is_kerberos(name) {
             return self.error("A Kerberos ticket is for one server and cannot be passed on: use a password or a token.", out);
         }
-        let offered = Mechanism::from_name(name).filter(|it| self.settings.mechanisms.contains(it));
-        let Some(mechanism) = offered else {
+        let mechanism = Mechanism::from_name(name);
+        let Some(mechanism) = mechanism.filter(|it| self.mechanisms().any(|known| known == *it))
+        else {
             return self.error("Unknown mechanism.", out);
         };
         let Ok(message) = initial_response.map(sasl::initial_response).transpose() else {
             return self.error(NOT_BASE64, out);
         };
-        let challenge = self.challenges.next(&self.settings.hostname);
-        let (exchange, progress) =
-            Exchange::start(mechanism, message, self.settings.allow_authorisation, challenge);
+        let terms = Terms {
+            allow_authorisation: self.settings.allow_authorisation,
+            challenge: self.challenges.next(&self.settings.hostname),
+            certificate_name: self.certificate_name.clone(),
+        };
+        let (exchange, progress) = Exchange::start(mechanism, message, terms);
         self.progress(exchange, progress, out)
     }
 
@@ -365,7 +381,7 @@ impl Front {
 
     fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
         let usable = self.may_log_in();
-        self.settings.mechanisms.iter().copied().filter(move |_| usable)
+        self.settings.offered(self.certificate_name.as_ref()).filter(move |_| usable)
     }
 
     fn login(&mut self, credential: Credential) -> FrontAction {

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use waypost_model::Secret;
 
-use super::{Mechanism, SaslError, digest, name, password, plain, scram, token};
+use super::{Mechanism, SaslError, digest, external, name, password, plain, scram, token};
 use crate::login::Credential;
 
 /// The server's half of one authentication, up to the credential.
@@ -12,11 +13,21 @@ use crate::login::Credential;
 #[derive(Debug)]
 pub struct Exchange {
     mechanism: Mechanism,
-    allow_authorisation: bool,
+    terms: Terms,
     /// LOGIN: the name, once it was said.
     user: Option<String>,
-    /// CRAM-MD5: what the client is asked.
-    challenge: String,
+}
+
+/// What the server goes by in an [`Exchange`].
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// PLAIN: whether it may carry an authorisation identity.
+    pub allow_authorisation: bool,
+    /// CRAM-MD5: what the client is asked, and never the same twice.
+    pub challenge: String,
+    /// EXTERNAL: the name in the client's certificate, which TLS has verified. Without, nobody logs in
+    /// by it.
+    pub certificate_name: Option<Arc<str>>,
 }
 
 /// What comes next in an [`Exchange`].
@@ -31,22 +42,20 @@ pub enum Progress {
 }
 
 impl Exchange {
-    /// Begins an exchange. `allow_authorisation` lets PLAIN carry an authorisation identity;
-    /// `challenge` is what CRAM-MD5 asks, and never the same twice.
+    /// Begins an exchange.
     pub fn start(
         mechanism: Mechanism,
         initial_response: Option<Secret>,
-        allow_authorisation: bool,
-        challenge: String,
+        terms: Terms,
     ) -> (Self, Progress) {
-        let mut exchange = Self { mechanism, allow_authorisation, user: None, challenge };
+        let mut exchange = Self { mechanism, terms, user: None };
         let progress = match (initial_response, mechanism) {
             // The server speaks first (RFC 4422 section 5, item 2a).
             (Some(_), Mechanism::CramMd5) => Progress::Refused(SaslError::Malformed),
             (Some(message), _) => exchange.respond(message),
             (None, Mechanism::Login) => Progress::Challenge(b"Username:".into()),
             (None, Mechanism::CramMd5) => {
-                Progress::Challenge(Cow::Owned(exchange.challenge.clone().into_bytes()))
+                Progress::Challenge(Cow::Owned(exchange.terms.challenge.clone().into_bytes()))
             }
             (None, _) => Progress::Challenge(b"".into()),
         };
@@ -60,11 +69,15 @@ impl Exchange {
 
     /// The client's next message, decoded.
     pub fn respond(&mut self, message: Secret) -> Progress {
+        let terms = &self.terms;
         let credential = match self.mechanism {
-            Mechanism::Plain => plain::decode(message.expose(), self.allow_authorisation),
+            Mechanism::Plain => plain::decode(message.expose(), terms.allow_authorisation),
             Mechanism::ScramSha1 | Mechanism::ScramSha256 => scram::decode(self.mechanism, message),
-            Mechanism::CramMd5 => digest::cram_md5(message.expose(), &self.challenge),
+            Mechanism::CramMd5 => digest::cram_md5(message.expose(), &terms.challenge),
             Mechanism::XOauth2 | Mechanism::OauthBearer => token::decode(self.mechanism, message),
+            Mechanism::External => {
+                external::decode(message.expose(), terms.certificate_name.as_deref())
+            }
             Mechanism::Login => match self.user.take() {
                 None => match name(message.expose()) {
                     Ok(user) => {
@@ -89,7 +102,7 @@ impl Exchange {
 mod tests {
     use waypost_model::Secret;
 
-    use super::{Exchange, Progress};
+    use super::{Exchange, Progress, Terms};
     use crate::login::Credential;
     use crate::sasl::{Mechanism, SaslError};
 
@@ -101,13 +114,13 @@ mod tests {
             authorisation_id: None,
             password: Secret::from("secret"),
         };
-        let (mut exchange, first) = Exchange::start(Mechanism::Login, None, false, String::new());
+        let (mut exchange, first) = Exchange::start(Mechanism::Login, None, Terms::default());
         assert_eq!(first, Progress::Challenge(b"Username:".into()));
         assert_eq!(exchange.respond("ann".into()), Progress::Challenge(b"Password:".into()));
         assert_eq!(exchange.respond("secret".into()), Progress::Login(logged_in()));
 
         let (mut exchange, first) =
-            Exchange::start(Mechanism::Login, Some("ann".into()), false, String::new());
+            Exchange::start(Mechanism::Login, Some("ann".into()), Terms::default());
         assert_eq!(first, Progress::Challenge(b"Password:".into()));
         assert_eq!(exchange.respond("secret".into()), Progress::Login(logged_in()));
     }
@@ -115,27 +128,29 @@ mod tests {
     #[test]
     fn an_empty_name_or_password_ends_the_exchange() {
         let (_, first) =
-            Exchange::start(Mechanism::Login, Some(Secret::default()), false, String::new());
+            Exchange::start(Mechanism::Login, Some(Secret::default()), Terms::default());
         assert_eq!(first, Progress::Refused(SaslError::Name));
         let (mut exchange, _) =
-            Exchange::start(Mechanism::Login, Some("ann".into()), false, String::new());
+            Exchange::start(Mechanism::Login, Some("ann".into()), Terms::default());
         assert_eq!(exchange.respond(Secret::default()), Progress::Refused(SaslError::Password));
     }
 
     #[test]
     fn one_message_is_enough_for_the_others() {
-        for mechanism in [Mechanism::Plain, Mechanism::XOauth2, Mechanism::OauthBearer] {
-            let (_, first) = Exchange::start(mechanism, None, false, String::new());
+        let one = [Mechanism::Plain, Mechanism::XOauth2, Mechanism::OauthBearer];
+        for mechanism in one.into_iter().chain([Mechanism::External]) {
+            let (_, first) = Exchange::start(mechanism, None, Terms::default());
             assert_eq!(first, Progress::Challenge(b"".into()));
         }
         let (_, first) =
-            Exchange::start(Mechanism::Plain, Some("\0ann\0secret".into()), false, String::new());
+            Exchange::start(Mechanism::Plain, Some("\0ann\0secret".into()), Terms::default());
         assert!(matches!(first, Progress::Login(_)));
     }
 
     #[test]
     fn cram_md5_asks_first() {
-        let start = |initial| Exchange::start(Mechanism::CramMd5, initial, false, "<c>".into());
+        let terms = Terms { challenge: "<c>".into(), ..Terms::default() };
+        let start = |initial| Exchange::start(Mechanism::CramMd5, initial, terms.clone());
         let (_, refused) = start(Some("ann 0".into()));
         assert_eq!(refused, Progress::Refused(SaslError::Malformed));
         let (mut exchange, first) = start(None);

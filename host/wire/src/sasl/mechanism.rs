@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// A SASL mechanism that Waypost knows. All but one show the credential to whoever can read the
-/// connection, and that one lets guess it, so all of them want TLS.
+/// A SASL mechanism that Waypost knows. They show the credential to whoever can read the connection,
+/// or let guess it, or need the certificate that comes with TLS: so all of them want TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mechanism {
     /// RFC 4616.
@@ -18,11 +18,13 @@ pub enum Mechanism {
     ScramSha1,
     /// The same with SHA-256, RFC 7677.
     ScramSha256,
+    /// RFC 4422 appendix A: who the client is was shown outside of SASL, by its TLS certificate.
+    External,
 }
 
 impl Mechanism {
     /// Every mechanism, in the order in which they are offered.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Plain,
         Self::Login,
         Self::XOauth2,
@@ -30,6 +32,7 @@ impl Mechanism {
         Self::CramMd5,
         Self::ScramSha1,
         Self::ScramSha256,
+        Self::External,
     ];
     /// Those that are offered if nobody says otherwise.
     pub const USUAL: [Self; 4] = [Self::Plain, Self::Login, Self::XOauth2, Self::OauthBearer];
@@ -44,6 +47,7 @@ impl Mechanism {
             Self::CramMd5 => "CRAM-MD5",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::External => "EXTERNAL",
         }
     }
 

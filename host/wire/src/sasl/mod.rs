@@ -5,6 +5,7 @@
 
 pub mod digest;
 mod exchange;
+pub mod external;
 mod line;
 mod mechanism;
 pub mod plain;
@@ -13,7 +14,7 @@ pub mod token;
 
 use thiserror::Error;
 
-pub use exchange::{Exchange, Progress};
+pub use exchange::{Exchange, Progress, Terms};
 pub use line::{
     MAX_LINE, SaslResponse, decode, encode, encode_initial, encoded_len, initial_response, response,
 };
@@ -40,6 +41,9 @@ pub enum SaslError {
     /// An authorisation identity beside the authentication identity, where none is allowed.
     #[error("an authorisation identity is not allowed here")]
     Authorisation,
+    /// EXTERNAL: an authorisation identity that is not the name in the client's certificate.
+    #[error("the client's certificate is for another name")]
+    AnotherName,
 }
 
 /// A user name as a client may say it: 1 to [`MAX_NAME`] octets of UTF-8 without control

@@ -131,6 +131,10 @@ impl Back {
             Credential::Digest { mechanism, .. } => {
                 return Err(BackFailure::MechanismNotOffered(*mechanism));
             }
+            // It was shown to us, and shows nobody else anything.
+            Credential::Certificate { .. } => {
+                return Err(BackFailure::MechanismNotOffered(Some(Mechanism::External)));
+            }
             Credential::Token { mechanism, user, initial_response } => {
                 if !self.offers(*mechanism) {
                     return Err(BackFailure::MechanismNotOffered(Some(*mechanism)));

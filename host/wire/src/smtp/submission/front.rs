@@ -8,7 +8,7 @@ use crate::login::{
     Accepted, Advance, Answer, Bye, CloseReason, Credential, FrontAction, FrontSettings, Mechanism,
 };
 use crate::sasl::digest::Challenges;
-use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse};
+use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse, Terms};
 use crate::smtp::command::{self, Command};
 use crate::smtp::{EnhancedCode, Reply};
 
@@ -26,6 +26,7 @@ pub struct Front {
     settings: Arc<FrontSettings>,
     state: State,
     encrypted: bool,
+    certificate_name: Option<Arc<str>>,
     hello: Hello,
     errors: u8,
     auth_errors: u8,
@@ -74,6 +75,7 @@ impl Front {
             settings,
             state: State::Command,
             encrypted,
+            certificate_name: None,
             hello: Hello::Unsaid,
             errors: 0,
             auth_errors: 0,
@@ -85,6 +87,16 @@ impl Front {
     /// called before [`Front::greet`].
     pub fn seed(&mut self, unique: u128) {
         self.challenges = Challenges::new(unique);
+    }
+
+    /// The client's certificate, which TLS has verified, says that it is `name`: EXTERNAL is offered.
+    pub fn set_certificate_name(&mut self, name: Arc<str>) {
+        self.certificate_name = Some(name);
+    }
+
+    /// What the client's certificate says of who it is.
+    pub fn certificate_name(&self) -> Option<&Arc<str>> {
+        self.certificate_name.as_ref()
     }
 
     /// Writes the greeting.
@@ -272,16 +284,20 @@ impl Front {
         if Mechanism::is_kerberos(name) {
             return self.error(text::NO_KERBEROS, out);
         }
-        let offered = Mechanism::from_name(name).filter(|it| self.settings.mechanisms.contains(it));
-        let Some(mechanism) = offered else {
+        let mechanism = Mechanism::from_name(name);
+        let Some(mechanism) = mechanism.filter(|it| self.mechanisms().any(|known| known == *it))
+        else {
             return self.error(text::NO_MECHANISM, out);
         };
         let Ok(message) = initial_response.map(sasl::initial_response).transpose() else {
             return self.error(text::NOT_BASE64, out);
         };
-        let challenge = self.challenges.next(&self.settings.hostname);
-        let (exchange, progress) =
-            Exchange::start(mechanism, message, self.settings.allow_authorisation, challenge);
+        let terms = Terms {
+            allow_authorisation: self.settings.allow_authorisation,
+            challenge: self.challenges.next(&self.settings.hostname),
+            certificate_name: self.certificate_name.clone(),
+        };
+        let (exchange, progress) = Exchange::start(mechanism, message, terms);
         self.progress(exchange, progress, out)
     }
 
@@ -361,7 +377,7 @@ impl Front {
     /// What may not be used now is not offered (RFC 4954 section 4).
     fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
         let usable = self.may_log_in();
-        self.settings.mechanisms.iter().copied().filter(move |_| usable)
+        self.settings.offered(self.certificate_name.as_ref()).filter(move |_| usable)
     }
 
     fn login(&mut self, credential: Credential) -> FrontAction {

@@ -138,6 +138,7 @@ fn essence(credential: &Credential) -> (String, Option<String>, Vec<u8>) {
         Credential::Password { password, .. } => password.expose().to_vec(),
         Credential::Token { initial_response, .. } => initial_response.expose().to_vec(),
         Credential::Digest { digest, .. } => digest.to_vec(),
+        Credential::Certificate { .. } => Vec::new(),
     };
     (credential.name().to_owned(), credential.authentication_id().map(str::to_owned), secret)
 }

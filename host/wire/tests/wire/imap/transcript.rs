@@ -190,6 +190,7 @@ fn shown(credential: &Credential) -> String {
             format!("{mechanism} {user:?} {:?}", latin1(initial_response.expose()))
         }
         Credential::Digest { user, challenge, .. } => format!("digest {user:?} {challenge}"),
+        Credential::Certificate { name } => format!("certificate {name:?}"),
     }
 }
 

@@ -89,6 +89,7 @@ fn described(credential: &Credential) -> String {
         Credential::Password { password, .. } => password.expose(),
         Credential::Token { initial_response, .. } => initial_response.expose(),
         Credential::Digest { challenge, .. } => challenge.as_bytes(),
+        Credential::Certificate { .. } => b"",
     };
     format!(
         "[login {mechanism} {}{by}: {}]\r\n",

@@ -1,6 +1,7 @@
 //! Logins of the protocols whose dialogue is one line a step.
 
 pub(crate) mod back;
+mod external;
 pub(crate) mod front;
 
 use base64::Engine as _;
