@@ -70,6 +70,8 @@ pub(crate) struct Plan {
     pub directory: String,
     /// Further tables.
     pub more: String,
+    /// Further files beside the configuration: name and content.
+    pub files: Vec<(String, String)>,
 }
 
 impl Default for Plan {
@@ -90,6 +92,7 @@ impl Default for Plan {
             global_catalog: false,
             directory: String::new(),
             more: String::new(),
+            files: Vec::new(),
         }
     }
 }
@@ -115,16 +118,15 @@ impl Cluster {
         let doors = Doors::free();
         let configuration = configuration(plan, doors, &slapd, ports);
         let (chain, key) = authority.issue(&["localhost", "127.0.0.1", "::1"]);
-        let waypost = Waypost::start(
-            &configuration,
-            &[
-                ("chain.pem", &chain),
-                ("key.pem", &key),
-                ("ca.pem", authority.pem()),
-                ("ldap.secret", slapd.bind_password()),
-                ("master.secret", MASTER_PASSWORD),
-            ],
-        );
+        let mut files = vec![
+            ("chain.pem", chain.as_str()),
+            ("key.pem", &key),
+            ("ca.pem", authority.pem()),
+            ("ldap.secret", slapd.bind_password()),
+            ("master.secret", MASTER_PASSWORD),
+        ];
+        files.extend(plan.files.iter().map(|(name, content)| (name.as_str(), content.as_str())));
+        let waypost = Waypost::start(&configuration, &files);
         Self { slapd, north, south, waypost, doors, authority }
     }
 

@@ -65,6 +65,12 @@ pub(crate) struct MailPlan {
     pub spool: Option<String>,
     /// How Postfix learns who the client is, as `client-identity` has it.
     pub identity: &'static str,
+    /// Further lines of `[backend."*"]`.
+    pub backend: &'static str,
+    /// Further tables.
+    pub more: String,
+    /// Further files beside the configuration: name and content.
+    pub files: Vec<(String, String)>,
 }
 
 impl Default for MailPlan {
@@ -77,6 +83,9 @@ impl Default for MailPlan {
             smtp: "split = \"spool\"\nretry-after = \"1s\"\nretry-at-most = \"2s\"\n".to_owned(),
             spool: Some(String::new()),
             identity: "xclient",
+            backend: "",
+            more: String::new(),
+            files: Vec::new(),
         }
     }
 }
@@ -263,15 +272,14 @@ impl MailDoors {
 impl Configuration {
     fn folder(&self, plan: &MailPlan, doors: MailDoors) -> tempfile::TempDir {
         let (chain, key) = &self.certificate;
-        folder(
-            &self.text(plan, doors),
-            &[
-                ("chain.pem", chain),
-                ("key.pem", key),
-                ("ca.pem", &self.authority),
-                ("ldap.secret", self.bind_password),
-            ],
-        )
+        let mut files = vec![
+            ("chain.pem", chain.as_str()),
+            ("key.pem", key),
+            ("ca.pem", &self.authority),
+            ("ldap.secret", self.bind_password),
+        ];
+        files.extend(plan.files.iter().map(|(name, content)| (name.as_str(), content.as_str())));
+        folder(&self.text(plan, doors), &files)
     }
 
     fn text(&self, plan: &MailPlan, doors: MailDoors) -> String {
@@ -320,8 +328,8 @@ impl Configuration {
             text,
             "[backend.\"*\"]\nsmtp = {{ port = {port}, tls = \"starttls\" }}\n\
              submission = {{ port = {}, tls = \"starttls\" }}\n\
-             ca = \"ca.pem\"\nclient-identity = \"{}\"\n",
-            self.postfix.submission, plan.identity,
+             ca = \"ca.pem\"\nclient-identity = \"{}\"\n{}\n{}",
+            self.postfix.submission, plan.identity, plan.backend, plan.more,
         );
         if let Some(faulty) = self.faulty {
             let _ = writeln!(

@@ -40,6 +40,7 @@ pub(crate) fn all() -> Vec<Case> {
         authentication::freshness::CASES,
         authentication::throttle::CASES,
         authentication::secrecy::CASES,
+        authentication::external::CASES,
         authentication::parrot::CASES,
         hostile::CASES,
         limits::CASES,

@@ -3,6 +3,7 @@
 mod apache;
 mod browser;
 mod certificates;
+mod client_authority;
 mod dovecot;
 mod fault;
 mod maildir;
@@ -21,6 +22,7 @@ mod web_recorder;
 pub(crate) use apache::Apache;
 pub(crate) use browser::Browser;
 pub(crate) use certificates::Authority;
+pub(crate) use client_authority::{ClientAuthority, ClientCertificate};
 pub(crate) use dovecot::{Dovecot, Ports as DovecotPorts, TOKEN_KEY};
 pub(crate) use fault::{Fault, FaultyWay};
 pub(crate) use maildir::Message;

@@ -12,6 +12,7 @@ mod typed;
 
 pub(super) mod active_directory;
 pub(super) mod entries;
+pub(super) mod external;
 pub(super) mod freshness;
 pub(super) mod hostile;
 pub(super) mod mechanisms;
