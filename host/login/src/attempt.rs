@@ -58,6 +58,9 @@ where
         credential: &Credential,
     ) -> Verdict {
         let began = Instant::now();
+        if client.dialogue.ttl().next().is_none() {
+            return self.refuse_circle(began).await;
+        }
         let name = self.read_name(credential);
         let charged = match self.charge(name.as_ref().ok()).await {
             Ok(charged) => charged,
@@ -95,6 +98,21 @@ where
             sleep_until(began + jittered(self.driver.settings.auth_failure_delay)).await;
         }
         verdict
+    }
+
+    /// The session has come through as many proxies as it may: they send it in a circle. Held back like
+    /// a rejected login, so that nobody who only says so fills the log.
+    async fn refuse_circle(&self, began: Instant) -> Verdict {
+        tracing::warn!(
+            target: "waypost::login",
+            session = %self.id,
+            listener = &*self.entrance.kind.listener,
+            client = %self.client,
+            reason = Reason::Loop.kind(),
+            "a session runs in a circle of proxies: look at where the policies send its user"
+        );
+        sleep_until(began + jittered(self.driver.settings.auth_failure_delay)).await;
+        Verdict::No(Reason::Loop)
     }
 
     /// Goes on with SCRAM for a user who gets no further, as a server would that knows them: a

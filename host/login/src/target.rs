@@ -26,8 +26,6 @@ use crate::withhold::Secrets;
 
 /// For all addresses of one target together; each has the back-end table's own timeout.
 const CONNECTING: Duration = Duration::from_secs(30);
-/// How many further proxies a session may pass before it counts as running in a circle.
-const TTL: u8 = 7;
 /// What an ordinary login command needs beyond the credential itself.
 const COMMAND: usize = 512;
 
@@ -139,7 +137,7 @@ where
         aim: &Aim<'_, P>,
         client: &Conversation<Front>,
     ) -> Result<Ready, TargetFailure> {
-        let (header, hello) = (self.header(client), client.dialogue.hello().cloned());
+        let header = self.header(client);
         let request = Request {
             target: aim.target,
             protocol: self.entrance.kind.protocol,
@@ -152,7 +150,7 @@ where
         let connected = self.process().connector.connect(&request).await?;
         let Connected { stream, address, endpoint, reached } = connected;
         let mut reached = Some(reached);
-        let settings = self.back_settings(&endpoint, hello);
+        let settings = self.back_settings(&endpoint, &client.dialogue);
         let result = prepare(stream, &endpoint, settings, &mut reached).await;
         // A server that hangs is connected to by its kernel: only a word from it counts.
         if let (Some(reached), Err(failure)) = (reached, &result)
@@ -198,15 +196,22 @@ where
         }
     }
 
-    fn back_settings(&self, endpoint: &Endpoint, hello: Option<Arc<str>>) -> BackSettings {
+    fn back_settings(&self, endpoint: &Endpoint, front: &Front) -> BackSettings {
+        let (said, ttl) = (front.ttl().is_said(), front.ttl().next().unwrap_or_default());
         let client = self.tells(endpoint).then(|| ClientIdentity {
             client: self.client,
             local: self.local,
             session: Arc::from(self.id.to_string()),
-            ttl: TTL,
+            ttl,
         });
-        let hostname = self.entrance.front.hostname.clone();
-        BackSettings { encryption: endpoint.encryption, client, hostname, hello }
+        BackSettings {
+            encryption: endpoint.encryption,
+            client,
+            // What a proxy in front has begun to count is counted on.
+            ttl: said.then_some(ttl),
+            hostname: self.entrance.front.hostname.clone(),
+            hello: front.hello().cloned(),
+        }
     }
 }
 

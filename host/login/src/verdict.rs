@@ -72,6 +72,8 @@ pub(crate) enum Reason {
     NeedsClearPassword,
     /// The policy has the front check the password, and the client logs in in another's name.
     OnBehalf,
+    /// The session has passed as many proxies as it may.
+    Loop,
     /// Too many logins of the user, or from the client's network, are undecided.
     TooMany,
     /// The client took back what it began.
@@ -140,7 +142,7 @@ impl Reason {
             Self::Rejected(rejection) => rejection.clone().into_answer(),
             Self::Unverified(Unverified::Wrong) => Answer::Rejected,
             Self::Unverified(Unverified::Denied(_)) => Answer::Denied,
-            Self::Unverified(_) | Self::TooMany => Answer::Unavailable,
+            Self::Unverified(_) | Self::TooMany | Self::Loop => Answer::Unavailable,
             Self::Trouble(_) | Self::Target(..) | Self::NoTarget => Answer::Unavailable,
         }
     }
@@ -185,6 +187,7 @@ impl Reason {
             Self::NotForTheFront => "not-for-the-front",
             Self::NeedsClearPassword => "needs-clear-password",
             Self::OnBehalf => "on-behalf",
+            Self::Loop => "loop",
             Self::TooMany => "too-many-attempts",
             Self::Cancelled => "cancelled",
             Self::Trouble(trouble) => trouble.kind(),
@@ -219,6 +222,7 @@ impl std::fmt::Display for Reason {
                 "the policy has the front check the password, and who logs in in another's name has \
                  none in that one's entry",
             ),
+            Self::Loop => f.write_str("the session has passed as many proxies as it may"),
             Self::TooMany => TooMany.fmt(f),
             Self::Cancelled => f.write_str("the client cancelled the exchange"),
             Self::Trouble(trouble) => trouble.fmt(f),

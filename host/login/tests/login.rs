@@ -247,6 +247,49 @@ async fn a_target_that_is_waypost_itself_is_refused() {
     assert!(reply.starts_with("a NO [UNAVAILABLE]"), "{reply}");
 }
 
+#[tokio::test]
+async fn a_session_that_runs_in_a_circle_is_refused() {
+    let back_end = BackEnd::start(GOOD).await;
+    let house = House::start(Script::To(vec![back_end.address]));
+    let mut client = house.client().await;
+    client.say("i ID (\"x-proxy-ttl\" \"0\")\r\na LOGIN user1 secret\r\n").await;
+    let began = Instant::now();
+    let reply = client.tagged("a").await;
+    assert!(reply.starts_with("a NO [UNAVAILABLE]"), "{reply}");
+    assert!(began.elapsed() >= Duration::from_millis(100), "held back as any no");
+    assert_eq!(back_end.heard(), "");
+}
+
+/// Whatever the back end is told besides.
+#[tokio::test]
+async fn what_proxies_count_is_counted_on() {
+    const WITH_ID: &[Do] =
+        &[GREET, Do::Reply(" ID ", "OK"), Do::Reply("LOGIN", "OK [CAPABILITY IMAP4rev1] in")];
+    for (identity, said, heard) in [
+        (ClientIdentity::None, Some("3"), Some("\"x-proxy-ttl\" \"2\"")),
+        (ClientIdentity::Command, Some("3"), Some("\"x-proxy-ttl\" \"2\"")),
+        (ClientIdentity::Command, Some("99"), Some("\"x-proxy-ttl\" \"7\"")),
+        (ClientIdentity::Command, None, Some("\"x-proxy-ttl\" \"7\"")),
+        (ClientIdentity::None, None, None),
+    ] {
+        let back_end = BackEnd::start(if heard.is_some() { WITH_ID } else { GOOD }).await;
+        let mut plan = Plan::default();
+        plan.backend.client_identity = identity;
+        let house = House::start_with(Script::To(vec![back_end.address]), plan);
+        let mut client = house.client().await;
+        if let Some(ttl) = said {
+            client.say(&format!("i ID (\"x-proxy-ttl\" \"{ttl}\")\r\n")).await;
+        }
+        client.say("a LOGIN user1 secret\r\n").await;
+        let reply = client.tagged("a").await;
+        assert!(reply.starts_with("a OK"), "{reply}");
+        match heard {
+            Some(heard) => assert!(back_end.heard().contains(heard), "{}", back_end.heard()),
+            None => assert!(!back_end.heard().contains("ID ("), "{}", back_end.heard()),
+        }
+    }
+}
+
 /// The addresses, and the session's name as the log has it.
 #[tokio::test]
 async fn a_proxy_header_names_the_session() {

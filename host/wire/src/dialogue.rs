@@ -9,6 +9,7 @@ use crate::login::{
     FrontSettings, SaslResponse,
 };
 use crate::smtp::submission;
+use crate::ttl::Ttl;
 use crate::{imap, pop3};
 
 /// The dialogue with a mail client, from the greeting to the login. [`login`](crate::login) says
@@ -85,6 +86,11 @@ impl Front {
     /// What was set by [`set_certificate_name`](Self::set_certificate_name).
     pub fn certificate_name(&self) -> Option<&Arc<str>> {
         each!(self, front => front.certificate_name())
+    }
+
+    /// What proxies in front have said of how many further ones the session may pass.
+    pub fn ttl(&self) -> Ttl {
+        each!(self, front => front.ttl())
     }
 
     /// Answers a login that is not accepted. Call `advance` then: this may have been one too many.

@@ -11,5 +11,7 @@ pub mod pop3;
 pub mod proxy;
 pub mod sasl;
 pub mod smtp;
+mod ttl;
 
 pub use dialogue::{Back, Front};
+pub use ttl::Ttl;

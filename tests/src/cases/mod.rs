@@ -2,6 +2,7 @@
 
 mod answers;
 mod authentication;
+mod circles;
 mod control;
 mod demo;
 mod directory;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Case> {
         authentication::secrecy::CASES,
         authentication::external::CASES,
         authentication::parrot::CASES,
+        circles::CASES,
         hostile::CASES,
         limits::CASES,
         operating::CASES,

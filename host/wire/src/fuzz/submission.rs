@@ -44,6 +44,7 @@ fn settings(choice: u8) -> BackSettings {
         ttl: 1,
     };
     BackSettings {
+        ttl: None,
         encryption: if choice & 1 == 0 { Encryption::None } else { Encryption::Starttls },
         client: (choice & 2 != 0).then_some(client),
         hostname: Arc::from("mx.test"),

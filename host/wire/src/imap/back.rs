@@ -100,8 +100,8 @@ impl Back {
         if !matches!(self.state, State::Ready) {
             return Err(BackFailure::EarlyReply);
         }
-        let client = self.settings.client.as_ref().filter(|_| self.offered.id);
-        let login = Login::start(credential, identity, self.offered, client, out)?;
+        let introduction = self.settings.introduction().filter(|_| self.offered.id);
+        let login = Login::start(credential, identity, self.offered, introduction, out)?;
         self.state = State::Login(login);
         Ok(())
     }

@@ -10,8 +10,7 @@ use super::capability::{self, Capabilities};
 use super::response::{Kind, Response, Words};
 use super::{MAX_LITERAL, id};
 use crate::login::{
-    Accepted, BackAction, BackFailure, ClientIdentity, Credential, Mechanism, SaslResponse,
-    printable,
+    Accepted, BackAction, BackFailure, Credential, Introduction, Mechanism, SaslResponse, printable,
 };
 use crate::sasl;
 
@@ -50,19 +49,19 @@ pub(super) enum Outcome<'a> {
 }
 
 impl Login {
-    /// Writes the first piece to `out`: ID, where `client` is given, and with it the login, since
+    /// Writes the first piece to `out`: ID, where there is an `introduction`, and with it the login, since
     /// the back end answers them in their order.
     pub(super) fn start(
         credential: &Credential,
         identity: Option<&str>,
         offered: Capabilities,
-        client: Option<&ClientIdentity>,
+        introduction: Option<Introduction<'_>>,
         out: &mut Vec<u8>,
     ) -> Result<Self, BackFailure> {
         let mut command = Command::new(credential, identity);
         command.credential(credential, identity, offered)?;
-        if let Some(client) = client {
-            push_id(client, out);
+        if let Some(introduction) = introduction {
+            push_id(introduction, out);
         }
         let mut pieces = command.pieces;
         if let Some(first) = pieces.pop_front() {
@@ -72,8 +71,8 @@ impl Login {
             pieces,
             relayed: matches!(credential, Credential::Token { .. }),
             cancelled: false,
-            id_sent: client.is_some(),
-            id_done: client.is_none(),
+            id_sent: introduction.is_some(),
+            id_done: introduction.is_none(),
             capabilities: None,
             untagged: Vec::new(),
         })
@@ -338,15 +337,18 @@ impl Command {
 }
 
 /// ID (RFC 2971) with the fields that Dovecot and others take from proxies that they trust.
-fn push_id(client: &ClientIdentity, out: &mut Vec<u8>) {
-    let fields = [
-        ("x-originating-ip", client.client.ip().to_canonical().to_string()),
-        ("x-originating-port", client.client.port().to_string()),
-        ("x-connected-ip", client.local.ip().to_canonical().to_string()),
-        ("x-connected-port", client.local.port().to_string()),
-        ("x-session-id", printable(client.session.as_bytes())),
-        ("x-proxy-ttl", client.ttl.to_string()),
-    ];
+fn push_id(introduction: Introduction<'_>, out: &mut Vec<u8>) {
+    let mut fields = Vec::with_capacity(6);
+    if let Some(client) = introduction.client {
+        fields.extend([
+            ("x-originating-ip", client.client.ip().to_canonical().to_string()),
+            ("x-originating-port", client.client.port().to_string()),
+            ("x-connected-ip", client.local.ip().to_canonical().to_string()),
+            ("x-connected-port", client.local.port().to_string()),
+            ("x-session-id", printable(client.session.as_bytes())),
+        ]);
+    }
+    fields.push((id::PROXY_TTL, introduction.ttl.to_string()));
     out.extend_from_slice(ID.as_bytes());
     out.extend_from_slice(b" ID (");
     for (at, (key, value)) in fields.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! The server's half of IMAP before the login.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use waypost_model::{Encryption, Secret};
@@ -14,6 +15,7 @@ use crate::login::{
 };
 use crate::sasl::digest::Challenges;
 use crate::sasl::{self, Exchange, Mechanism, Terms};
+use crate::ttl::Ttl;
 
 /// The dialogue with a mail client, from the greeting to the login.
 ///
@@ -24,6 +26,7 @@ pub struct Front {
     pub(super) settings: Arc<FrontSettings>,
     encrypted: bool,
     certificate_name: Option<Arc<str>>,
+    ttl: Ttl,
     /// Up to where the client has been asked for the literals of a command that has not all come.
     granted: usize,
     errors: u8,
@@ -71,6 +74,7 @@ impl Front {
             settings,
             encrypted,
             certificate_name: None,
+            ttl: Ttl::default(),
             granted: 0,
             errors: 0,
             auth_errors: 0,
@@ -93,6 +97,11 @@ impl Front {
     /// What the client's certificate says of who it is.
     pub fn certificate_name(&self) -> Option<&Arc<str>> {
         self.certificate_name.as_ref()
+    }
+
+    /// What proxies in front have said of how many further ones the session may pass.
+    pub fn ttl(&self) -> Ttl {
+        self.ttl
     }
 
     /// What an exchange that begins now goes by.
@@ -136,6 +145,7 @@ impl Front {
     /// errors are not.
     pub fn tls_started(&mut self) {
         self.encrypted = true;
+        self.ttl = Ttl::default();
         self.state = State::Command;
     }
 
@@ -264,7 +274,12 @@ impl Front {
         match verb {
             Verb::Login => self.login(tag, arguments, len, out),
             Verb::Authenticate => self.authenticate(tag, arguments, len, out),
-            Verb::Id if is_id_list(arguments).is_some() => {
+            Verb::Id => {
+                let mut ttl = self.ttl;
+                if read_id(arguments, &mut ttl).is_none() {
+                    return self.error(Some(tag), text::SYNTAX, len, out);
+                }
+                self.ttl = ttl;
                 text::untagged("ID (\"name\" \"Waypost\")", out);
                 text::tagged(&tag, "OK ID completed.", out);
                 Step::Next(len)
@@ -436,9 +451,9 @@ struct Extent<'a> {
     behind: &'a [u8],
 }
 
-/// RFC 2971 section 3.1. What clients say of themselves is of no use here; what they get wrong is
-/// told them.
-fn is_id_list(mut arguments: Arguments<'_>) -> Option<()> {
+/// RFC 2971 section 3.1. What clients say of themselves is of no use here, but for what a proxy says of
+/// the way; what they get wrong is told them.
+fn read_id(mut arguments: Arguments<'_>, ttl: &mut Ttl) -> Option<()> {
     arguments.take(b" ")?;
     if arguments.take(b"NIL").is_some() {
         return arguments.end();
@@ -450,12 +465,15 @@ fn is_id_list(mut arguments: Arguments<'_>) -> Option<()> {
     for _ in 0..id::MAX_FIELDS {
         let key = arguments.string()?;
         arguments.take(b" ")?;
-        let fits = match arguments.take(b"NIL") {
-            Some(()) => true,
-            None => arguments.string()?.len() <= id::MAX_VALUE,
+        let value = match arguments.take(b"NIL") {
+            Some(()) => Cow::Borrowed(&[][..]),
+            None => arguments.string()?,
         };
-        if !fits || key.len() > id::MAX_KEY {
+        if value.len() > id::MAX_VALUE || key.len() > id::MAX_KEY {
             return None;
+        }
+        if key.eq_ignore_ascii_case(id::PROXY_TTL.as_bytes()) {
+            ttl.hear(&value);
         }
         if arguments.take(b")").is_some() {
             return arguments.end();

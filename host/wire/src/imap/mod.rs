@@ -26,7 +26,7 @@ const MAX_COMMAND: usize = MAX_UNREAD - 2;
 /// allows without asking, and far beyond any name or password.
 const MAX_LITERAL: usize = 4096;
 
-/// The limits of RFC 2971 section 3.3.
+/// The limits of RFC 2971 section 3.3, and a field.
 mod id {
     /// Fields in one list.
     pub(super) const MAX_FIELDS: usize = 30;
@@ -34,4 +34,7 @@ mod id {
     pub(super) const MAX_KEY: usize = 30;
     /// Octets of a field's value.
     pub(super) const MAX_VALUE: usize = 1024;
+
+    /// Dovecot's field for how many further proxies a session may pass.
+    pub(super) const PROXY_TTL: &str = "x-proxy-ttl";
 }

@@ -15,6 +15,9 @@ pub struct BackSettings {
     /// What to tell the back end of the client, where it offers to hear it (IMAP ID, POP3 and
     /// submission XCLIENT).
     pub client: Option<ClientIdentity>,
+    /// IMAP and POP3: how many further proxies the session may pass, to be told where nothing else
+    /// of the client is; for sessions of which a proxy in front has told it.
+    pub ttl: Option<u8>,
     /// Submission: our own name, for EHLO before TLS and where the client's is of no use.
     pub hostname: Arc<str>,
     /// Submission: what the client called itself in EHLO. One that is neither a host name nor an
@@ -27,10 +30,29 @@ impl Default for BackSettings {
         Self {
             encryption: Encryption::Starttls,
             client: None,
+            ttl: None,
             hostname: Arc::from("localhost"),
             hello: None,
         }
     }
+}
+
+impl BackSettings {
+    /// What there is to tell the back end, if anything.
+    pub(crate) fn introduction(&self) -> Option<Introduction<'_>> {
+        match &self.client {
+            Some(client) => Some(Introduction { client: Some(client), ttl: client.ttl }),
+            None => self.ttl.map(|ttl| Introduction { client: None, ttl }),
+        }
+    }
+}
+
+/// What a back end is told of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Introduction<'a> {
+    pub(crate) client: Option<&'a ClientIdentity>,
+    /// How many further proxies the session may pass.
+    pub(crate) ttl: u8,
 }
 
 /// What a back end that trusts Waypost is told of the client.

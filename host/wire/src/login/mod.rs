@@ -17,6 +17,7 @@
 mod back;
 mod front;
 
+pub(crate) use back::Introduction;
 pub use back::{Accepted, BackAction, BackFailure, BackSettings, ClientIdentity, Rejection};
 pub use front::{Answer, Bye, CloseReason, FrontAction, FrontSettings};
 use waypost_model::Secret;

@@ -5,8 +5,8 @@ use waypost_model::{Encryption, Secret};
 use super::reply::{self, Reply};
 use crate::line::{self, Taken};
 use crate::login::{
-    Accepted, Advance, BackAction, BackFailure, BackSettings, ClientIdentity, Credential,
-    Mechanism, printable,
+    Accepted, Advance, BackAction, BackFailure, BackSettings, Credential, Introduction, Mechanism,
+    printable,
 };
 use crate::sasl::{self, MAX_LINE, SaslResponse, plain, token};
 
@@ -255,12 +255,12 @@ impl Back {
 
     /// Tells the back end of the client, where there is something to tell and it wants to hear it.
     fn introduce(&mut self, xclient: Xclient, out: &mut Vec<u8>) -> BackAction {
-        let Some(client) = &self.settings.client else { return self.ready() };
+        let Some(introduction) = self.settings.introduction() else { return self.ready() };
         if xclient == Xclient::NotInGreeting {
             say(out, "CAPA");
             return self.expect(State::Capa);
         }
-        say(out, &xclient_command(client));
+        say(out, &xclient_command(introduction));
         self.expect(State::Xclient)
     }
 
@@ -360,15 +360,18 @@ enum Xclient {
 }
 
 /// Dovecot's XCLIENT for POP3: unlike Postfix's it writes an IPv6 address as it is.
-fn xclient_command(client: &ClientIdentity) -> String {
-    let (address, port) = (client.client.ip().to_canonical(), client.client.port());
-    let mut command = format!("XCLIENT ADDR={address} PORT={port}");
-    let fits = (1..=MAX_SESSION_ID).contains(&client.session.len());
-    if fits && client.session.bytes().all(|octet| octet.is_ascii_graphic()) {
-        command.push_str(" SESSION=");
-        command.push_str(&client.session);
+fn xclient_command(introduction: Introduction<'_>) -> String {
+    let mut command = "XCLIENT".to_owned();
+    if let Some(client) = introduction.client {
+        let (address, port) = (client.client.ip().to_canonical(), client.client.port());
+        let _ = write!(command, " ADDR={address} PORT={port}");
+        let fits = (1..=MAX_SESSION_ID).contains(&client.session.len());
+        if fits && client.session.bytes().all(|octet| octet.is_ascii_graphic()) {
+            command.push_str(" SESSION=");
+            command.push_str(&client.session);
+        }
     }
-    let _ = write!(command, " TTL={}", client.ttl);
+    let _ = write!(command, " TTL={}", introduction.ttl);
     command
 }
 

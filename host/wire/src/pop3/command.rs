@@ -8,6 +8,8 @@ const MAX_COMMAND: usize = 253;
 /// The longest password, in octets. RFC 2449 leaves 248; generated ones and tokens that pose as
 /// passwords are longer.
 const MAX_PASSWORD: usize = 4096;
+/// The longest XCLIENT, in octets: Dovecot has further attributes, of any length.
+const MAX_XCLIENT: usize = 4096;
 /// Room for the verb, the mechanism and the spaces of an AUTH before its initial response.
 const MAX_AUTH_START: usize = 64;
 
@@ -27,6 +29,8 @@ pub(super) enum Command<'a> {
     Mechanisms,
     Capa,
     Stls,
+    /// Dovecot's, from proxies; with its arguments.
+    Xclient(&'a [u8]),
     Noop,
     Quit,
     /// A command of the transaction state: not before the login.
@@ -49,6 +53,8 @@ pub(super) fn limit(input: &[u8]) -> usize {
         b"PASS ".len() + MAX_PASSWORD
     } else if starts(b"APOP ") {
         b"APOP ".len() + MAX_NAME + 33
+    } else if starts(b"XCLIENT ") {
+        MAX_XCLIENT
     } else if starts(b"USER ") {
         b"USER ".len() + MAX_NAME
     } else {
@@ -69,6 +75,9 @@ pub(super) fn parse(line: &[u8]) -> Command<'_> {
     }
     let alone =
         |command| if argument.trim_ascii().is_empty() { command } else { Command::Malformed };
+    if verb.eq_ignore_ascii_case(b"XCLIENT") {
+        return Command::Xclient(argument);
+    }
     match &upper_case(verb) {
         b"USER" if argument.is_empty() => Command::Malformed,
         b"USER" => Command::User(argument),
@@ -116,6 +125,7 @@ mod tests {
         assert_eq!(parse(b"QuIt"), Command::Quit);
         assert_eq!(parse(b"CAPA "), Command::Capa);
         assert_eq!(parse(b"stat"), Command::Transaction);
+        assert_eq!(parse(b"xclient TTL=1"), Command::Xclient(b"TTL=1"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::login::{
 };
 use crate::sasl::digest::{self, Challenges};
 use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse, Terms};
+use crate::ttl::Ttl;
 
 /// POP3 before the login, as the mail client sees it.
 ///
@@ -21,6 +22,7 @@ pub struct Front {
     state: State,
     encrypted: bool,
     certificate_name: Option<Arc<str>>,
+    ttl: Ttl,
     user: User,
     errors: u8,
     auth_errors: u8,
@@ -69,6 +71,7 @@ impl Front {
             state: State::Command,
             encrypted,
             certificate_name: None,
+            ttl: Ttl::default(),
             user: User::Unsaid,
             errors: 0,
             auth_errors: 0,
@@ -93,13 +96,19 @@ impl Front {
         self.certificate_name.as_ref()
     }
 
-    /// Writes the greeting, with a timestamp where there is APOP (RFC 1939 section 7).
+    /// What proxies in front have said of how many further ones the session may pass.
+    pub fn ttl(&self) -> Ttl {
+        self.ttl
+    }
+
+    /// Writes the greeting, with a timestamp where there is APOP (RFC 1939 section 7). That XCLIENT is
+    /// taken stands where Dovecot looks for it.
     pub fn greet(&mut self, out: &mut Vec<u8>) {
         if self.settings.apop {
             self.timestamp = Some(self.challenges.next(&self.settings.hostname));
         }
         let timestamp = self.timestamp.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
-        say(out, &["+OK ", &self.settings.hostname, " ready", &timestamp]);
+        say(out, &["+OK [XCLIENT] ", &self.settings.hostname, " ready", &timestamp]);
     }
 
     /// Takes at most one line of `input`.
@@ -133,6 +142,7 @@ impl Front {
     /// The client's leg is encrypted now: what was said before is forgotten.
     pub fn tls_started(&mut self) {
         self.encrypted = true;
+        self.ttl = Ttl::default();
         self.user = User::Unsaid;
         self.state = State::Command;
     }
@@ -205,6 +215,11 @@ impl Front {
                 FrontAction::Read
             }
             Command::Stls => self.stls(last, out),
+            Command::Xclient(arguments) => {
+                self.ttl.hear_xclient(arguments);
+                say(out, &["+OK"]);
+                FrontAction::Read
+            }
             Command::Noop => {
                 say(out, &["+OK"]);
                 FrontAction::Read

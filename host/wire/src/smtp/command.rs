@@ -42,6 +42,8 @@ pub(crate) enum Command<'a> {
     StartTls,
     /// A mechanism's name and, where one is given, the initial response (RFC 4954 section 4).
     Auth(&'a [u8], Option<&'a [u8]>),
+    /// Postfix's and Dovecot's, from proxies; with its arguments.
+    Xclient(&'a [u8]),
     /// A verb that some servers know.
     Unimplemented,
     /// An argument where none may be.
@@ -125,8 +127,9 @@ pub(crate) fn parse(line: &[u8]) -> Command<'_> {
         b"QUIT\0\0\0\0" => alone(Command::Quit),
         b"STARTTLS" => alone(Command::StartTls),
         b"AUTH\0\0\0\0" => auth(argument),
+        b"XCLIENT\0" => Command::Xclient(argument),
         b"SEND\0\0\0\0" | b"SOML\0\0\0\0" | b"SAML\0\0\0\0" | b"TURN\0\0\0\0" | b"ATRN\0\0\0\0"
-        | b"ETRN\0\0\0\0" | b"BURL\0\0\0\0" | b"XCLIENT\0" | b"XFORWARD" => Command::Unimplemented,
+        | b"ETRN\0\0\0\0" | b"BURL\0\0\0\0" | b"XFORWARD" => Command::Unimplemented,
         _ => Command::Unknown,
     };
     if line.is_ascii() { command } else { Command::Octets }

@@ -78,10 +78,11 @@ impl XclientAttributes {
         offered
     }
 
-    /// The command that tells of `identity`, without its CRLF; `None` where the back end does not
-    /// take the one thing that matters, the address.
+    /// The command that tells of `identity`, without its CRLF; `None` where the back end takes none of
+    /// what matters: the address, and how many further proxies the session may pass.
     pub(super) fn command(self, identity: &ClientIdentity, lmtp: bool) -> Option<String> {
-        if !self.addr {
+        let matters = self.addr || self.ttl && identity.ttl.is_some();
+        if !matters {
             return None;
         }
         let mut command = Command("XCLIENT".to_owned());
@@ -113,6 +114,10 @@ impl XclientAttributes {
         Some(command.0)
     }
 }
+
+/// What a front of ours offers: of the client a PROXY header tells, and who says how many further
+/// proxies the session may pass need not be trusted.
+pub(crate) const TTL_ALONE: &str = "XCLIENT TTL";
 
 const UNAVAILABLE: &str = "[UNAVAILABLE]";
 

@@ -19,7 +19,10 @@ pub(crate) const CASES: &[Case] = &[
     ("authentication::external::a_certificate_may_be_required_beside_a_password", required),
     ("authentication::external::a_certificate_that_names_several_is_of_no_use", several_names),
     ("authentication::external::each_field_of_a_certificate_can_name_the_user", fields),
-    ("authentication::external::a_back_end_that_wants_the_clients_password_is_not_entered", no_way_in),
+    (
+        "authentication::external::a_back_end_that_wants_the_clients_password_is_not_entered",
+        no_way_in,
+    ),
     ("authentication::external::a_message_is_submitted_with_a_certificate", submission),
     ("authentication::external::who_has_been_revoked_is_refused", revoked),
 ];

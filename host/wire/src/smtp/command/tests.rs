@@ -36,7 +36,7 @@ fn every_verb_in_any_case() {
         ("AUTH plain", Command::Auth(b"plain", None)),
         ("auth PLAIN  =", Command::Auth(b"PLAIN", Some(b"="))),
         ("TURN", Command::Unimplemented),
-        ("XCLIENT NAME=x", Command::Unimplemented),
+        ("XCLIENT NAME=x", Command::Xclient(b"NAME=x")),
         ("GET / HTTP/1.1", Command::Http),
     ] {
         assert_eq!(parse(line.as_bytes()), command, "{line}");

@@ -39,7 +39,7 @@ impl Front {
                 self.close(len, CloseReason::Logout)
             }
             Command::StartTls => self.start_tls(len, pipelined, out),
-            Command::Expn | Command::Auth(..) | Command::Unimplemented => {
+            Command::Expn | Command::Auth(..) | Command::Xclient(_) | Command::Unimplemented => {
                 self.error(&command::UNIMPLEMENTED, len, out)
             }
             Command::Argument => self.error(&command::ARGUMENT, len, out),

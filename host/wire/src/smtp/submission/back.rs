@@ -43,7 +43,8 @@ enum State {
 impl Back {
     /// A dialogue for a new connection.
     pub fn new(settings: login::BackSettings) -> Self {
-        let login::BackSettings { encryption, client, hostname, hello } = settings;
+        // Here `ttl` goes with the client, who is told of wherever XCLIENT is offered.
+        let login::BackSettings { encryption, client, ttl: _, hostname, hello } = settings;
         let client = client.map(|client| ClientIdentity {
             client: client.client,
             local: client.local,

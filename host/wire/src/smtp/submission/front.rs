@@ -10,7 +10,8 @@ use crate::login::{
 use crate::sasl::digest::Challenges;
 use crate::sasl::{self, Exchange, MAX_LINE, Progress, SaslError, SaslResponse, Terms};
 use crate::smtp::command::{self, Command};
-use crate::smtp::{EnhancedCode, Reply};
+use crate::smtp::{EnhancedCode, Reply, xclient};
+use crate::ttl::Ttl;
 
 /// Room for the verb, the mechanism and the spaces of an AUTH before its initial response.
 const MAX_AUTH_START: usize = 64;
@@ -27,6 +28,7 @@ pub struct Front {
     state: State,
     encrypted: bool,
     certificate_name: Option<Arc<str>>,
+    ttl: Ttl,
     hello: Hello,
     errors: u8,
     auth_errors: u8,
@@ -76,6 +78,7 @@ impl Front {
             state: State::Command,
             encrypted,
             certificate_name: None,
+            ttl: Ttl::default(),
             hello: Hello::Unsaid,
             errors: 0,
             auth_errors: 0,
@@ -97,6 +100,11 @@ impl Front {
     /// What the client's certificate says of who it is.
     pub fn certificate_name(&self) -> Option<&Arc<str>> {
         self.certificate_name.as_ref()
+    }
+
+    /// What proxies in front have said of how many further ones the session may pass.
+    pub fn ttl(&self) -> Ttl {
+        self.ttl
     }
 
     /// Writes the greeting.
@@ -149,6 +157,7 @@ impl Front {
     /// The client's leg is encrypted now: what was said before is forgotten.
     pub fn tls_started(&mut self) {
         self.encrypted = true;
+        self.ttl = Ttl::default();
         self.hello = Hello::Unsaid;
         self.state = State::Command;
     }
@@ -222,6 +231,7 @@ impl Front {
                 text::GOODBYE.write(false, out);
                 self.close(CloseReason::Logout, out)
             }
+            Command::Xclient(arguments) => self.xclient(arguments, out),
             Command::Expn | Command::Lhlo(_) | Command::Unimplemented => {
                 self.error(command::UNIMPLEMENTED, out)
             }
@@ -246,6 +256,7 @@ impl Front {
         };
         ALWAYS_OFFERED.iter().for_each(|extension| offer(&[extension]));
         self.settings.submission_extensions.iter().for_each(|extension| offer(&[extension]));
+        offer(&[xclient::TTL_ALONE]);
         if self.offers_starttls() {
             offer(&["STARTTLS"]);
         }
@@ -254,6 +265,15 @@ impl Front {
             offer(&["AUTH ", &mechanisms.join(" ")]);
         }
         say(Reply::worded(250, None, &lines), out)
+    }
+
+    /// A proxy in front says how many further ones the session may pass. Behind it the session begins
+    /// anew (XCLIENT_README of Postfix).
+    fn xclient(&mut self, arguments: &[u8], out: &mut Vec<u8>) -> FrontAction {
+        self.ttl.hear_xclient(arguments);
+        self.hello = Hello::Unsaid;
+        self.greet(out);
+        FrontAction::Read
     }
 
     fn helo(&mut self, name: &[u8], out: &mut Vec<u8>) -> FrontAction {

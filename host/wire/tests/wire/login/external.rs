@@ -75,7 +75,7 @@ const SUBMISSION: Way = Way {
     protocol: Protocol::Submission,
     hello: (
         "EHLO ann.test\r\n",
-        "250-mx.test\n250-PIPELINING\n250-ENHANCEDSTATUSCODES\n250 AUTH PLAIN",
+        "250-mx.test\n250-PIPELINING\n250-ENHANCEDSTATUSCODES\n250-XCLIENT TTL\n250 AUTH PLAIN",
         "\n",
     ),
     command: "AUTH",

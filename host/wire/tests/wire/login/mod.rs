@@ -3,6 +3,7 @@
 pub(crate) mod back;
 mod external;
 pub(crate) mod front;
+mod ttl;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -33,7 +33,7 @@ fn session(settings: FrontSettings, decisions: &[Decide], segments: &[&str], exp
 fn the_greeting_names_the_host_and_no_timestamp() {
     let mut out = Vec::new();
     Front::new(Arc::new(settings())).greet(&mut out);
-    assert_eq!(out, b"+OK mail.example.test ready\r\n");
+    assert_eq!(out, b"+OK [XCLIENT] mail.example.test ready\r\n");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn apop_where_it_is_switched_on() {
     front.seed(1);
     front.greet(&mut out);
     let timestamp = "<00000000000000000000000000000001.0@mail.example.test>";
-    let greeting = format!("+OK mail.example.test ready {timestamp}\r\n");
+    let greeting = format!("+OK [XCLIENT] mail.example.test ready {timestamp}\r\n");
     assert_eq!(String::from_utf8_lossy(&out), greeting);
     let said = b"APOP ann c4c9334bac560ecc979e58001b3e22fb\r\n";
     let FrontAction::Login(credential) = front.advance(said, &mut out).action else { panic!() };
@@ -270,7 +270,7 @@ fn too_many_errors_close_the_session() {
     session(
         settings,
         &[],
-        &["XCLIENT ADDR=1\r\nSTAT\r\nNOOP\r\n\r\n"],
+        &["XTND XMIT\r\nSTAT\r\nNOOP\r\n\r\n"],
         "-ERR Unknown command.\n-ERR Log in first.\n+OK\n-ERR Unknown command.\n\
          [close too-many-errors]\n",
     );

@@ -21,6 +21,7 @@ fn password(by: Option<&str>, password: &str) -> Credential {
 
 fn settings(encryption: Encryption) -> BackSettings {
     BackSettings {
+        ttl: None,
         encryption,
         client: None,
         hostname: Arc::from("mx.test"),

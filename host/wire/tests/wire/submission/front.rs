@@ -34,7 +34,7 @@ fn session(settings: FrontSettings, decisions: &[Decide], segments: &[&str], exp
 
 /// What EHLO answers over TLS.
 const EHLO: &str = "250-mx.test\n250-PIPELINING\n250-ENHANCEDSTATUSCODES\n250-SIZE 1000\n\
-                    250-8BITMIME\n250 AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER\n";
+                    250-8BITMIME\n250-XCLIENT TTL\n250 AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER\n";
 
 #[test]
 fn the_greeting_names_the_host() {
@@ -179,7 +179,7 @@ fn commands_before_the_login() {
         settings(),
         &[],
         &["NOOP\r\nNOOP hello\r\nRSET\r\nVRFY ann\r\nHELP\r\nHELP me\r\nMAIL FROM:<a@a.test>\r\n\
-           RCPT TO:<b@b.test>\r\nDATA\r\nBDAT 5 LAST\r\nEXPN all\r\nXCLIENT ADDR=192.0.2.1\r\n\
+           RCPT TO:<b@b.test>\r\nDATA\r\nBDAT 5 LAST\r\nEXPN all\r\nXFORWARD ADDR=192.0.2.1\r\n\
            FOO\r\n\r\nQUIT now\r\nQUIT\r\nNOOP\r\n"],
         "250 2.0.0 Ok\n250 2.0.0 Ok\n250 2.0.0 Ok\n\
          252 2.0.0 Cannot verify the user, but will take messages after a login.\n\
