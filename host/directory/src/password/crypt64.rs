@@ -22,7 +22,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(octets)
 }
 
-fn value(digit: u8) -> Option<u32> {
+/// The six bits that a digit stands for.
+pub(super) fn value(digit: u8) -> Option<u32> {
     let value = match digit {
         b'.' => 0,
         b'/' => 1,

@@ -10,6 +10,7 @@ mod crypt64;
 mod digest;
 mod pbkdf2;
 mod sha_crypt;
+mod yescrypt;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ use self::bcrypt::Bcrypt;
 use self::digest::{Digest, DigestAlgorithm};
 use self::pbkdf2::Pbkdf2;
 use self::sha_crypt::{ShaCrypt, ShaCryptAlgorithm};
+use self::yescrypt::Yescrypt;
 
 /// The longest stored value that is read, in octets.
 pub const MAX_STORED: usize = 1024;
@@ -58,6 +60,7 @@ enum Scheme {
     Bcrypt(Bcrypt),
     Argon2(Argon2),
     Pbkdf2(Pbkdf2),
+    Yescrypt(Yescrypt),
 }
 
 /// Why a stored value can let nobody in. It quotes nothing of the value but its scheme's name.
@@ -132,6 +135,7 @@ impl StoredPassword {
             Scheme::Bcrypt(bcrypt) => bcrypt.verify(password),
             Scheme::Argon2(argon2) => argon2.verify(password),
             Scheme::Pbkdf2(pbkdf2) => pbkdf2.verify(password),
+            Scheme::Yescrypt(yescrypt) => yescrypt.verify(password),
         }
     }
 
@@ -145,6 +149,7 @@ impl StoredPassword {
     pub fn memory(&self) -> u64 {
         match &self.0 {
             Scheme::Argon2(argon2) => argon2.memory(),
+            Scheme::Yescrypt(yescrypt) => yescrypt.memory(),
             _ => 0,
         }
     }
@@ -218,6 +223,7 @@ fn crypt(value: &[u8]) -> Result<Scheme, Unusable> {
         "6" => ShaCrypt::parse(rest, Sha512).map(Scheme::ShaCrypt),
         // 2x is the hash of a bug, and 2 has another.
         "2a" | "2b" | "2y" => Bcrypt::parse(rest).map(Scheme::Bcrypt),
+        "y" => Yescrypt::parse(rest).map(Scheme::Yescrypt),
         "argon2i" | "argon2d" | "argon2id" => Argon2::parse(value).map(Scheme::Argon2),
         _ => {
             let id: String = id.chars().filter(char::is_ascii_alphanumeric).take(16).collect();

@@ -55,6 +55,35 @@ fn slappasswd() {
     }
 }
 
+/// Perl's `crypt`, which is libxcrypt's: at the usual cost, at the least, and at one beyond the usual.
+#[test]
+fn yescrypt() {
+    for value in [
+        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ0",
+        "{CRYPT}$y$j75$DO0/uKgVNvNaGBmQdHtJ21$CX8ogna7T0dJgrwI3VBZkWhzVPG/6DxS3V0QFhAsCpA",
+        "{crypt}$y$jAT$DO0/uKgVNvNaGBmQdHtJ21$43eZOQYI2MmuECAeNMGnMK8PVdRZOElxg8BFlmp0wh0",
+    ] {
+        fits(value);
+    }
+    assert_eq!(
+        stored("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ0")
+            .memory(),
+        16 << 20
+    );
+    for value in [
+        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ",
+        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$",
+        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1",
+        "$y$j9T$-$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ0",
+        "$y$.9T$F5Jx5fExrKuPp53xLKQ..1$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ0",
+        "$y$j$F5Jx5fExrKuPp53xLKQ..1$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ0",
+        "$y$j9T/./$F5Jx5fExrKuPp53xLKQ..1$Q2rWdJzadjXJduiL8Z4VQ83KPICFJ58urr3rjOG2KZ0",
+        "$y$$$",
+    ] {
+        assert!(matches!(unusable(value), Unusable::Malformed(_)), "{value}");
+    }
+}
+
 /// `doveadm pw -s SCHEME -p …`.
 #[test]
 fn doveadm() {
@@ -162,6 +191,8 @@ fn hostile_costs_are_refused_before_anything_is_computed() {
         format!("{{ARGON2}}$argon2id$v=19$m=65536,t=3,p=16777215$c29tZXNhbHQx${hash43}"),
         format!("{{PBKDF2-SHA256}}4294967295$c2FsdHNhbHQ${hash43}"),
         format!("{{PBKDF2-SHA256}}99999999999$c2FsdHNhbHQ${hash43}"),
+        "$y$jFT$DO0/uKgVNvNaGBmQdHtJ21$sWeKSL66IhtGWGMWB7qLcfqpwNYlot22UaWDSCLE1r3".to_owned(),
+        "$y$jjj$DO0/uKgVNvNaGBmQdHtJ21$sWeKSL66IhtGWGMWB7qLcfqpwNYlot22UaWDSCLE1r3".to_owned(),
     ] {
         assert!(matches!(unusable(&value), Unusable::TooCostly(_)), "{value}");
     }
