@@ -7,17 +7,11 @@
 
 mod cases;
 mod clients;
-mod cluster;
-mod http2_talk;
-mod login_cluster;
-mod mail_cluster;
+mod clusters;
 mod plugins;
 mod senders;
 mod servers;
 mod talk;
-mod web_cluster;
-mod web_talk;
-mod webmail_cluster;
 
 use libtest_mimic::{Arguments, Trial};
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 
 pub(crate) const CASES: &[Case] = &[
     ("answers::nobody_learns_who_exists", nobody_learns_who_exists),

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::Case;
-use crate::cluster::{Cluster, DOMAIN, Plan, local};
-use crate::mail_cluster::{MailCluster, MailPlan};
+use crate::clusters::mail::{MailCluster, MailPlan};
+use crate::clusters::mailboxes::{Cluster, DOMAIN, Plan, local};
 use crate::servers::{Fault, FaultyWay, free_port, free_port_on};
 use crate::talk::Talk;
 

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::Case;
 use crate::clients::{self, Account, Tls};
-use crate::cluster::local;
+use crate::clusters::mailboxes::local;
 use crate::servers::{Background, free_port, program, run};
 
 pub(crate) const CASES: &[Case] = &[("demo::everybody_reads_the_right_mailbox", demo)];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::{Cluster, Plan, SOUTH};
+use crate::clusters::mailboxes::{Cluster, Plan, SOUTH};
 
 pub(crate) const CASES: &[Case] = &[
     ("directory::a_moved_user_is_followed_after_the_caches_time", a_moved_user_is_followed),

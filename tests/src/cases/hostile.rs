@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Case;
-use crate::cluster::{Cluster, Doors, Plan};
+use crate::clusters::mailboxes::{Cluster, Doors, Plan};
 use crate::plugins::{LOOP, MEMORY_BOMB, Plugins, TRAP};
 use crate::servers::free_port;
 use crate::talk::Talk;

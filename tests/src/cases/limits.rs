@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Case;
-use crate::cluster::{Cluster, Door, Plan};
+use crate::clusters::mailboxes::{Cluster, Door, Plan};
 use crate::servers::wait_for;
 use crate::talk::Talk;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::Case;
-use crate::cluster::{Cluster, Plan, local};
+use crate::clusters::mailboxes::{Cluster, Plan, local};
 use crate::servers::{free_port, program, run, wait_for};
 use crate::talk::Talk;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 
 pub(crate) const CASES: &[Case] = &[
     ("outages::known_users_go_by_stale_routes_while_slapd_is_down", slapd_stops),

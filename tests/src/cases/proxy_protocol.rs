@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use super::Case;
-use crate::cluster::{Cluster, Door, Plan};
+use crate::clusters::mailboxes::{Cluster, Door, Plan};
 use crate::talk::Talk;
 
 pub(crate) const CASES: &[Case] = &[

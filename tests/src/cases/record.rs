@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Case;
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 use crate::servers::{Waypost, folder, program, run, wait_for};
 use crate::talk::Talk;
 

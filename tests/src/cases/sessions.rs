@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::Case;
 use crate::clients::{self, Account, Read, Tls};
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 
 pub(crate) const CASES: &[Case] = &[
     ("sessions::every_client_reads_the_right_mailbox", every_client_reads_the_right_mailbox),

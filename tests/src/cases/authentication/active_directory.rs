@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::checked_by;
 use crate::cases::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 
 pub(crate) const CASES: &[Case] = &[
     ("authentication::an_active_directory_and_its_accounts", accounts),

@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::said_by;
 use crate::clients::{self, Account, Tls};
-use crate::cluster::{MASTER_PASSWORD, local};
-use crate::login_cluster::{INBOX, LoginCluster, Protocol};
+use crate::clusters::logins::{INBOX, LoginCluster, Protocol};
+use crate::clusters::mailboxes::{MASTER_PASSWORD, local};
 use crate::servers::{TOKEN_KEY, run};
 
 /// How a client says who it is.

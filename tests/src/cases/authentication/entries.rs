@@ -3,7 +3,7 @@
 use super::{PASSWORD, add_person, checked_by, slappasswd};
 use crate::cases::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 
 pub(crate) const CASES: &[Case] = &[
     ("authentication::a_master_user_enters_by_authorisation_identity", master_by_identity),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::checked_by;
 use crate::cases::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::{Cluster, DOMAIN, Door, MASTER_PASSWORD, Plan, SOUTH};
-use crate::mail_cluster::{MailCluster, MailPlan};
+use crate::clusters::mail::{MailCluster, MailPlan};
+use crate::clusters::mailboxes::{Cluster, DOMAIN, Door, MASTER_PASSWORD, Plan, SOUTH};
 use crate::servers::{ClientAuthority, ClientCertificate, free_port, run, wait_for};
 
 pub(crate) const CASES: &[Case] = &[
@@ -187,7 +187,8 @@ fn no_certificate() {
     let house = House::new(BY_ADDRESS, &plan);
     let ca = house.cluster.ca();
     let account = house.cluster.imap(Tls::Start, USER1, "user1", &ca);
-    let account = clients::Account { server: crate::cluster::local(house.imap), ..account };
+    let account =
+        clients::Account { server: crate::clusters::mailboxes::local(house.imap), ..account };
     assert_eq!(clients::imaplib(&account), Ok(vec!["Welcome to north".to_owned()]));
     let mut gsasl = Command::new("/usr/bin/gsasl");
     gsasl.args(["--imap", "--starttls", "-m", "EXTERNAL", "-z", USER1, "--x509-ca-file"]).arg(&ca);

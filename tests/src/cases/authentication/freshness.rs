@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{add_person, checked_by, output};
 use crate::cases::Case;
-use crate::cluster::{Cluster, MASTER_PASSWORD, Plan, SOUTH};
+use crate::clusters::mailboxes::{Cluster, MASTER_PASSWORD, Plan, SOUTH};
 use crate::talk::Talk;
 
 pub(crate) const CASES: &[Case] = &[

@@ -6,7 +6,7 @@ use std::fs;
 use super::traces::contains;
 use super::typed::{Typed, Way, is_in};
 use crate::cases::Case;
-use crate::login_cluster::{Check, Entry, LoginCluster, PASSWORD, Protocol, user};
+use crate::clusters::logins::{Check, Entry, LoginCluster, PASSWORD, Protocol, user};
 
 pub(crate) const CASES: &[Case] = &[
     ("authentication::no_hostile_name_or_password_reaches_a_back_end", names_and_passwords),

@@ -2,7 +2,7 @@
 
 use super::{checked_by, said_by};
 use crate::cases::Case;
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 
 pub(crate) const CASES: &[Case] = &[
     ("authentication::challenges_are_answered_with_a_password_in_clear", challenges),

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::cluster::{Cluster, Plan};
+use crate::clusters::mailboxes::{Cluster, Plan};
 use crate::servers::run;
 
 mod clients;

@@ -7,8 +7,8 @@ use std::thread;
 use super::traces::shows;
 use super::typed::{Typed, Way, is_in};
 use crate::cases::Case;
-use crate::cluster::MASTER_PASSWORD;
-use crate::login_cluster::{LoginCluster, PASSWORD, Protocol};
+use crate::clusters::logins::{LoginCluster, PASSWORD, Protocol};
+use crate::clusters::mailboxes::MASTER_PASSWORD;
 use crate::servers::free_port_on;
 
 pub(crate) const CASES: &[Case] =

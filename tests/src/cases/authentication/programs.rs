@@ -6,8 +6,10 @@ use super::clients::{Login, Mechanism, message};
 use super::said_by;
 use crate::cases::Case;
 use crate::clients::{self, Account, Tls};
-use crate::cluster::local;
-use crate::login_cluster::{Check, Entry, INBOX, LoginCluster, PASSWORD, Protocol, user, welcome};
+use crate::clusters::logins::{
+    Check, Entry, INBOX, LoginCluster, PASSWORD, Protocol, user, welcome,
+};
+use crate::clusters::mailboxes::local;
 use crate::servers::wait_for;
 
 pub(crate) const CASES: &[Case] =

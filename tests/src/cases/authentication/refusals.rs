@@ -4,7 +4,7 @@ use super::checked_by;
 use super::schemes::CLIENTS;
 use crate::cases::Case;
 use crate::clients::{self, Tls};
-use crate::cluster::Cluster;
+use crate::clusters::mailboxes::Cluster;
 use crate::talk::Talk;
 
 pub(crate) const CASES: &[Case] = &[

@@ -3,7 +3,7 @@
 use super::{PASSWORD, add_person, checked_by, output, slappasswd};
 use crate::cases::Case;
 use crate::clients::{self, Account, Read, Tls};
-use crate::cluster::Cluster;
+use crate::clusters::mailboxes::Cluster;
 
 pub(crate) const CASES: &[Case] =
     &[("authentication::every_scheme_of_a_stored_password", every_scheme)];

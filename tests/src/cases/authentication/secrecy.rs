@@ -8,8 +8,10 @@ use super::said_by;
 use super::traces::{contains, forms, shows};
 use super::typed::{Typed, Way, is_in};
 use crate::cases::Case;
-use crate::cluster::MASTER_PASSWORD;
-use crate::login_cluster::{BACK_ENDS_OWN, Check, Entry, LoginCluster, PASSWORD, Protocol, user};
+use crate::clusters::logins::{
+    BACK_ENDS_OWN, Check, Entry, LoginCluster, PASSWORD, Protocol, user,
+};
+use crate::clusters::mailboxes::MASTER_PASSWORD;
 use crate::servers::{free_port, program};
 use crate::talk::Talk;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::clients::{Login, Mechanism};
 use super::traces::shows;
 use crate::cases::Case;
-use crate::cluster::MASTER_PASSWORD;
-use crate::login_cluster::{
+use crate::clusters::logins::{
     BACK_ENDS_OWN, Check, Entry, LoginCluster, PASSWORD, Protocol, user, welcome,
 };
+use crate::clusters::mailboxes::MASTER_PASSWORD;
 use crate::servers::wait_for;
 
 pub(crate) const CASES: &[Case] =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::checked_by;
 use crate::cases::Case;
-use crate::cluster::{Cluster, Door, Plan};
+use crate::clusters::mailboxes::{Cluster, Door, Plan};
 use crate::servers::free_port_on;
 use crate::talk::Talk;
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::login_cluster::{LoginCluster, Protocol};
+use crate::clusters::logins::{LoginCluster, Protocol};
 use crate::talk::Talk;
 
 /// A session that nobody has logged in to yet.

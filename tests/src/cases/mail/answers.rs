@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::cases::Case;
 use crate::clients::Tls;
-use crate::cluster::local;
-use crate::mail_cluster::{BackEnd, MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mail::{BackEnd, MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mailboxes::local;
 use crate::senders::{self, Envelope};
 use crate::talk::Talk;
 

@@ -3,8 +3,8 @@
 use super::queueing::Queued;
 use crate::cases::Case;
 use crate::clients::Tls;
-use crate::cluster::local;
-use crate::mail_cluster::{BackEnd, MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mail::{BackEnd, MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mailboxes::local;
 use crate::senders::{self, Envelope};
 use crate::servers::Dovecot;
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use super::queueing::Queued;
 use crate::cases::Case;
-use crate::mail_cluster::{MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mail::{MailCluster, MailPlan, SENDER, message};
 use crate::senders::Told;
 use crate::servers::{Fault, Stage};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::queueing::Queued;
 use crate::cases::Case;
-use crate::mail_cluster::{MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mail::{MailCluster, MailPlan, SENDER, message};
 use crate::servers::{Fault, Stage, wait_for};
 use crate::talk::Talk;
 

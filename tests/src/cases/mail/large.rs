@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cases::Case;
-use crate::cluster::local;
-use crate::mail_cluster::{MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mail::{MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mailboxes::local;
 use crate::senders::{self, Envelope};
 
 pub(crate) const CASES: &[Case] = &[

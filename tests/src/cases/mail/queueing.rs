@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::mail_cluster::{MailCluster, message};
+use crate::clusters::mail::{MailCluster, message};
 use crate::senders::{self, Told};
 
 /// A message in a client's queue.

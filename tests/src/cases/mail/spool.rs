@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::queueing::Queued;
 use crate::cases::Case;
-use crate::mail_cluster::{MailCluster, MailPlan, SENDER, message};
+use crate::clusters::mail::{MailCluster, MailPlan, SENDER, message};
 use crate::servers::{Stage, run, wait_for};
 
 pub(crate) const CASES: &[Case] = &[

@@ -1,8 +1,8 @@
 //! What is sent by mistake or in bad faith.
 
 use crate::cases::Case;
-use crate::cluster::DOMAIN;
-use crate::webmail_cluster::{Curled, Roundcubes, WebCluster, smtp_door};
+use crate::clusters::mailboxes::DOMAIN;
+use crate::clusters::webmails::{Curled, Roundcubes, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[("webmail::bad_input_is_answered_and_does_no_harm", bad_input)];
 

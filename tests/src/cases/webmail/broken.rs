@@ -6,10 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::Case;
+use crate::clusters::mailboxes::NORTH;
+use crate::clusters::web_servers::in_clear;
 use crate::servers::{ScriptedWeb, Then};
 use crate::talk::Talk;
-use crate::web_cluster::{NORTH, in_clear};
-use crate::web_talk::{Answer, USER1, answer, ask, get};
+use crate::talk::http1::{Answer, USER1, answer, ask, get};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::broken::who_does_not_answer_in_time_is_left", silent),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cases::Case;
-use crate::cluster::{DOMAIN, NORTH};
+use crate::clusters::mailboxes::{DOMAIN, NORTH};
+use crate::clusters::webmails::{Roundcubes, WebCluster, smtp_door};
 use crate::servers::{Browser, wait_for};
-use crate::webmail_cluster::{Roundcubes, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::users_work_on_their_own_back_end_and_move", work),

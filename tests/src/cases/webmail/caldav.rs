@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use crate::cases::Case;
-use crate::cluster::DOMAIN;
+use crate::clusters::mailboxes::DOMAIN;
+use crate::clusters::webmails::{Radicales, WebCluster, smtp_door};
 use crate::servers::run;
-use crate::webmail_cluster::{Radicales, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] =
     &[("webmail::caldav::a_calendar_program_works_at_the_users_own_back_end", calendars)];

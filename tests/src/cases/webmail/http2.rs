@@ -7,13 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::Case;
-use crate::http2_talk::{
+use crate::clusters::mailboxes::NORTH;
+use crate::clusters::web_servers::in_clear;
+use crate::servers::{ScriptedWeb, Then, Waypost};
+use crate::talk::http1::{ask, get};
+use crate::talk::http2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Http2Talk, Outcome, PING,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, fields, frame, push_text,
 };
-use crate::servers::{ScriptedWeb, Then, Waypost};
-use crate::web_cluster::{NORTH, in_clear};
-use crate::web_talk::{ask, get};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::http2::what_would_be_two_requests_behind_us_is_refused", refused),

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::Case;
-use crate::cluster::{DOMAIN, MASTER_PASSWORD, NORTH};
+use crate::clusters::mailboxes::{DOMAIN, MASTER_PASSWORD, NORTH};
+use crate::clusters::webmails::{Curled, Radicales, Roundcubes, WebCluster, WebPlan, smtp_door};
 use crate::servers::{Browser, SLOW, WebRecorder, free_port_on, wait_for};
-use crate::webmail_cluster::{Curled, Radicales, Roundcubes, WebCluster, WebPlan, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::login::who_checks_the_password_and_what_comes_of_it", table),

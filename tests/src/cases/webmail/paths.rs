@@ -3,9 +3,10 @@
 use std::io::Write as _;
 
 use crate::cases::Case;
+use crate::clusters::mailboxes::NORTH;
+use crate::clusters::web_servers::in_clear;
 use crate::servers::{ScriptedWeb, Then};
-use crate::web_cluster::{NORTH, in_clear};
-use crate::web_talk::{Answer, ask};
+use crate::talk::http1::{Answer, ask};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::paths::a_login_form_is_one_however_its_path_is_written", forms),

@@ -1,8 +1,8 @@
 //! What programs see: DAV clients, and curl, with Basic credentials.
 
 use crate::cases::Case;
-use crate::cluster::DOMAIN;
-use crate::webmail_cluster::{Radicales, WebCluster, smtp_door};
+use crate::clusters::mailboxes::DOMAIN;
+use crate::clusters::webmails::{Radicales, WebCluster, smtp_door};
 
 pub(crate) const CASES: &[Case] = &[("webmail::programs_reach_their_own_back_end", dav)];
 

@@ -9,8 +9,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::super::Case;
+use crate::clusters::mailboxes::{NORTH, SOUTH};
+use crate::clusters::web_servers::{WebServers, in_clear, started};
 use crate::servers::{run_within, wait_for};
-use crate::web_cluster::{NORTH, SOUTH, WebCluster, in_clear, started};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::proxy::curl_reaches_the_users_own_back_end", own_back_end),
@@ -24,7 +25,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn own_back_end() {
-    let mut cluster = WebCluster::start("");
+    let mut cluster = WebServers::start("");
     for version in ["--http1.1", "--http2"] {
         for (user, page) in [("user1", "This is north.\n"), ("user2", "This is south.\n")] {
             let fetched = cluster.curl(user, "/", &[version]);
@@ -59,7 +60,7 @@ fn own_back_end() {
 }
 
 fn dav() {
-    let cluster = WebCluster::start("");
+    let cluster = WebServers::start("");
     let long: String = (0..200_000).map(|n| format!("{n}\n")).collect();
     let file = cluster.waypost.file("long.txt");
     std::fs::write(&file, &long).unwrap();
@@ -86,7 +87,7 @@ fn dav() {
 }
 
 fn rejected() {
-    let cluster = WebCluster::start("[webmail]\nrealm = \"Our mail\"\n");
+    let cluster = WebServers::start("[webmail]\nrealm = \"Our mail\"\n");
     let challenge = Some("Basic realm=\"Our mail\", charset=\"UTF-8\"");
     let nobody = cluster.curl("nobody", "/", &[]);
     assert_eq!((nobody.status(), nobody.field("www-authenticate")), (401, challenge));
@@ -102,7 +103,7 @@ fn rejected() {
 }
 
 fn moved() {
-    let cluster = WebCluster::start("[cache]\ncache-for = \"1h\"\n");
+    let cluster = WebServers::start("[cache]\ncache-for = \"1h\"\n");
     assert_eq!(cluster.curl("user1", "/", &[]).status(), 200);
     cluster.move_user1(SOUTH);
     wait_for("the new back end", Duration::from_secs(20), || {
@@ -168,7 +169,7 @@ fn websocket() {
 }
 
 fn memory() {
-    let cluster = WebCluster::start("");
+    let cluster = WebServers::start("");
     // What the first requests take once is not what is looked for.
     let requests = |count: usize| {
         let mut command = Command::new("/usr/bin/h2load");
@@ -197,7 +198,7 @@ fn own_memory(process: u32) -> u64 {
 }
 
 fn drain() {
-    let mut cluster = WebCluster::start("");
+    let mut cluster = WebServers::start("");
     // A connection that has been used, and is kept for more.
     let mut idle = std::net::TcpStream::connect(("127.0.0.1", cluster.http)).unwrap();
     idle.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::Case;
+use crate::clusters::mailboxes::NORTH;
+use crate::clusters::web_servers::in_clear;
 use crate::servers::{ScriptedWeb, Then, wait_for};
 use crate::talk::Talk;
-use crate::web_cluster::{NORTH, in_clear};
-use crate::web_talk::{USER1, answer, ask, get};
+use crate::talk::http1::{USER1, answer, ask, get};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::slow::a_head_that_trickles_is_answered_with_408", trickled_head),

@@ -2,10 +2,11 @@
 //! the next request (RFC 9112 section 11.2).
 
 use crate::cases::Case;
+use crate::clusters::mailboxes::NORTH;
+use crate::clusters::web_servers::in_clear;
 use crate::servers::{ScriptedWeb, Then};
 use crate::talk::Talk;
-use crate::web_cluster::{NORTH, in_clear};
-use crate::web_talk::{USER1, answer, ask, get};
+use crate::talk::http1::{USER1, answer, ask, get};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::smuggling::what_can_be_read_in_two_ways_is_refused", refused),

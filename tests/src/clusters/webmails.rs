@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::cluster::{DOMAIN, MASTER_PASSWORD, NORTH, SOUTH, local};
+use crate::clusters::mailboxes::{DOMAIN, MASTER_PASSWORD, NORTH, SOUTH, local};
 use crate::servers::{
     Authority, Dovecot, DovecotPorts, Radicale, Roundcube, Slapd, Waypost, free_port, free_port_on,
     run,

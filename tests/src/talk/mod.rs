@@ -1,5 +1,8 @@
 //! A client that says exactly what a test wants it to say, octet for octet, in clear or over TLS.
 
+pub(crate) mod http1;
+pub(crate) mod http2;
+
 use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;

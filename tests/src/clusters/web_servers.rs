@@ -3,17 +3,11 @@
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 
+use super::mailboxes::{DOMAIN, NORTH, SOUTH};
 use crate::servers::{Apache, Authority, Waypost, free_port, free_port_on, run_within};
 
-/// The back end of user1.
-pub(crate) const NORTH: &str = "127.0.0.2";
-/// The back end of user2.
-pub(crate) const SOUTH: &str = "127.0.0.3";
-/// The users' domain.
-const DOMAIN: &str = "localdomain.test";
-
 /// A cluster that runs.
-pub(crate) struct WebCluster {
+pub(crate) struct WebServers {
     pub north: Apache,
     pub south: Apache,
     pub waypost: Waypost,
@@ -23,7 +17,7 @@ pub(crate) struct WebCluster {
     pub http: u16,
 }
 
-impl WebCluster {
+impl WebServers {
     /// Two users, each on a back end of their own. `more` are further tables.
     pub fn start(more: &str) -> Self {
         let authority = Authority::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::cluster::{DOMAIN, local};
+use crate::clusters::mailboxes::{DOMAIN, local};
 use crate::senders::Envelope;
 use crate::servers::{
     Authority, Dovecot, DovecotPorts, FaultyWay, Message, Postfix, PostfixPorts, Slapd, Waypost,

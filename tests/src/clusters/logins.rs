@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::cluster::MASTER_PASSWORD;
+use crate::clusters::mailboxes::MASTER_PASSWORD;
 use crate::servers::{
     Authority, Dovecot, DovecotPorts, Postfix, PostfixPorts, Recorder, Slapd, Waypost, free_port,
 };
