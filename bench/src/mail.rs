@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::process::{Process, free, part};
 use crate::report::Report;
-use crate::usage::processor_time;
+use crate::usage::ProcessorTime;
 use crate::waypost::{LDIF, Setup};
 
 /// Postfix's null back end.
@@ -79,10 +79,10 @@ fn compare(
             let Some((process, address)) = proxy else { continue };
             std::thread::sleep(Duration::from_millis(300));
             let mut command = part(&["client", &address.to_string(), "mail"])?;
-            let (before, began) = (processor_time(process)?, Instant::now());
+            let (before, began) = (ProcessorTime::of(process)?, Instant::now());
             Process::start(command.args(load), "started")?.finish()?;
             let wall = began.elapsed();
-            costs.push(Cost { processor: processor_time(process)? - before, wall });
+            costs.push(Cost { processor: ProcessorTime::since(process, &before)?, wall });
         }
     }
     Ok(costs.map(|mut costs| {

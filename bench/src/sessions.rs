@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::client::USERS;
 use crate::process::{Process, free, part};
 use crate::report::Report;
-use crate::usage::{memory, processor_time};
+use crate::usage::{ProcessorTime, memory};
 use crate::waypost::{LDIF, Setup, certificate};
 
 /// How much a run does.
@@ -124,9 +124,9 @@ fn compare(
         for ((process, address), times) in proxies.iter().zip(&mut times) {
             // Whatever the last load left behind is done with by then.
             std::thread::sleep(Duration::from_millis(300));
-            let before = processor_time(*process)?;
+            let before = ProcessorTime::of(*process)?;
             client(*address, tls, load)?.finish()?;
-            times.push(processor_time(*process)? - before);
+            times.push(ProcessorTime::since(*process, &before)?);
         }
     }
     Ok(times.map(|mut times| {

@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use crate::client::USERS;
 use crate::process::{Process, free, part};
 use crate::report::Report;
-use crate::usage::processor_time;
+use crate::usage::ProcessorTime;
 use crate::waypost::Setup;
 
 const FULL: usize = 5_000;
@@ -47,10 +47,10 @@ pub(crate) fn measure(report: &mut Report, quick: bool) -> anyhow::Result<()> {
         let waypost = start(folder.path(), backend, plain, directory, verify, kept)?;
         // Each user once, so that decisions are cached, and what is kept is.
         log_in(plain, 1000)?;
-        let (before, began) = (processor_time(waypost.id())?, Instant::now());
+        let (before, began) = (ProcessorTime::of(waypost.id())?, Instant::now());
         log_in(plain, count)?;
         let took = began.elapsed();
-        let used = processor_time(waypost.id())? - before;
+        let used = ProcessorTime::since(waypost.id(), &before)?;
         let each = used.as_secs_f64() * 1e6 / count as f64;
         report.add(format!("a login, password {what}"), each, "µs", None, None);
         let rate = count as f64 / took.as_secs_f64();

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use crate::client::USERS;
 use crate::process::{Process, free, part};
 use crate::report::Report;
-use crate::usage::processor_time;
+use crate::usage::ProcessorTime;
 use crate::waypost::{LDIF, Setup, certificate};
 use h2load::Load;
 
@@ -100,9 +100,9 @@ fn compare(
     for round in 0..=ROUNDS {
         for ((process, address), costs) in proxies.iter().zip(&mut costs) {
             std::thread::sleep(Duration::from_millis(300));
-            let before = processor_time(*process)?;
+            let before = ProcessorTime::of(*process)?;
             let rate = load.run(*address, field, count)?;
-            let processor = processor_time(*process)? - before;
+            let processor = ProcessorTime::since(*process, &before)?;
             // The first round fills what is kept: decisions, connections, memory.
             if round > 0 {
                 costs.push(Cost { micros: processor.as_secs_f64() * 1e6 / count as f64, rate });
