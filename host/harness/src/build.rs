@@ -224,6 +224,12 @@ fn flags(package: &Package, toolchain: &Toolchain) -> OsString {
     // The last that fits counts, so the wider come first.
     if let Some(cargo_home) = cargo_home() {
         remap(&cargo_home, "/cargo");
+        // Each folder there has the name of a registry, or of a mirror, which is no matter of the
+        // component's. Reading the package has fetched what it depends on.
+        let registries = cargo_home.join("registry/src");
+        for registry in registries.read_dir().into_iter().flatten().flatten() {
+            remap(&registry.path(), "/cargo/registry");
+        }
     }
     remap(&toolchain.sysroot.join("lib/rustlib/src/rust"), "/rust");
     // What the workspace's own prefix covers is left out: with the same flags, the plugins of one

@@ -42,6 +42,10 @@ fn two_folders_give_the_same_bytes() {
         let path = path.to_string_lossy().into_owned().into_bytes();
         assert!(!here.windows(path.len()).any(|window| window == path), "a path is in it");
     }
+    // Below it each registry has a folder of its name.
+    let registries = b"registry/src";
+    let names = here.windows(registries.len()).any(|window| window == registries);
+    assert!(!names, "a registry is named in it");
 }
 
 #[test]
