@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Case;
 use crate::clients::{self, Tls};
 use crate::clusters::mailboxes::{Cluster, Plan, SOUTH};
+use crate::servers::wait_for;
 
 pub(crate) const CASES: &[Case] = &[
     ("directory::a_moved_user_is_followed_after_the_caches_time", a_moved_user_is_followed),
@@ -69,8 +70,11 @@ fn a_mailbox_is_moved() {
     cluster.slapd.resume();
     cluster.slapd.move_user("user1", SOUTH);
     cluster.slapd.replace("user1", "employeeType", "FALSE");
-    sleep(Duration::from_millis(1300));
-    assert_eq!(clients::imaplib(&imap), Ok(vec!["Moved to south".to_owned()]));
+    // Waypost has to find first that the directory can be asked again.
+    let moved = wait_for("the mailbox in the south", Duration::from_secs(15), || {
+        clients::imaplib(&imap).ok()
+    });
+    assert_eq!(moved, ["Moved to south"]);
     let log = cluster.waypost.log();
     assert!(log.contains("outcome=\"deferred\""), "{log}");
 }
