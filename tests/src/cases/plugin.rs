@@ -110,7 +110,7 @@ fn bad_input() {
     let huge = folder.path().join("huge.wasm");
     File::create(&huge).unwrap().set_len(100 << 20).unwrap();
     let newer = fs::read(plugins.add("newer", plugins::TRAP)).unwrap();
-    let newer = replaced(newer, b"waypost:policy/mapping@0.1.0", b"waypost:policy/mapping@0.9.0");
+    let newer = replaced(newer, b"waypost:policy/mapping@1.0.0", b"waypost:policy/mapping@2.0.0");
     let settings = file("settings.toml", b"host-field = 7\n");
     let broken = file("broken.toml", b"host-field = \n");
     let core = file("core.wasm", b"\0asm\x01\0\0\0");
@@ -139,7 +139,7 @@ fn bad_input() {
         (&["inspect", &elf], 13, &["elf.wasm", "no WebAssembly component"]),
         (&["check", &core], 14, &["core.wasm", "core WebAssembly module"]),
         (&["inspect", &core], 14, &["core.wasm", "core WebAssembly module"]),
-        (&["check", &other], 16, &["other.wasm", "it exports no `waypost:policy/mapping@0.1.0`"]),
+        (&["check", &other], 16, &["other.wasm", "it exports no `waypost:policy/mapping@1.0.0`"]),
         (&["check", &newer], 16, &["newer.wasm", "a newer Waypost", "wit/"]),
         (
             &["check", "builtin:ldap-routing", "--settings", &settings],
@@ -231,7 +231,7 @@ fn limits() {
     let said = plugin(&arguments);
     assert_eq!(said.code, Some(0), "{}", said.err);
     for part in
-        ["loads and accepts its settings", "contract  waypost:policy 0.1.0", "memory = \"64MiB\""]
+        ["loads and accepts its settings", "contract  waypost:policy 1.0.0", "memory = \"64MiB\""]
     {
         assert!(said.out.contains(part), "{part} in\n{}", said.out);
     }
@@ -273,7 +273,7 @@ fn inspect() {
     let record = fs::read_to_string(shipped.join("ldap-routing.toml")).unwrap();
     let digest = said.out.lines().next().unwrap().split_whitespace().nth(1).unwrap();
     assert!(record.contains(digest), "{}", said.out);
-    for part in ["contract  waypost:policy 0.1.0", "waypost:policy/directory@0.1.0", "configure"] {
+    for part in ["contract  waypost:policy 1.0.0", "waypost:policy/directory@1.0.0", "configure"] {
         assert!(said.out.contains(part), "{part} in\n{}", said.out);
     }
 }
