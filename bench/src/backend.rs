@@ -9,12 +9,24 @@ const GREETING: &[u8] = b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] null\r\
 const CHUNK: usize = 64 * 1024;
 
 pub(crate) async fn serve(address: SocketAddr) -> anyhow::Result<()> {
+    serve_each(address, converse).await
+}
+
+/// Says `ready`, and converses over each connection that comes, whatever is spoken there.
+pub(crate) async fn serve_each<C>(
+    address: SocketAddr,
+    converse: impl Fn(TcpStream) -> C,
+) -> anyhow::Result<()>
+where
+    C: Future<Output = std::io::Result<()>> + Send + 'static,
+{
     let listener = TcpListener::bind(address).await?;
     crate::client::raise_descriptor_limit()?;
     println!("ready");
     loop {
         let (stream, _) = listener.accept().await?;
-        tokio::spawn(async move { converse(stream).await.ok() });
+        let conversation = converse(stream);
+        tokio::spawn(async move { conversation.await.ok() });
     }
 }
 

@@ -3,16 +3,12 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::backend::serve_each;
 
 pub(crate) async fn serve(address: SocketAddr) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    crate::client::raise_descriptor_limit()?;
-    println!("ready");
-    loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(async move { converse(stream).await.ok() });
-    }
+    serve_each(address, converse).await
 }
 
 async fn converse(mut stream: TcpStream) -> std::io::Result<()> {
