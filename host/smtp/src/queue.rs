@@ -285,16 +285,16 @@ impl Queue {
         loop {
             let wait = {
                 let mut messages = self.messages.lock();
-                let now = now();
+                let now = SystemTime::now();
                 match messages.due.first().copied() {
-                    Some((at, id)) if at <= now => {
+                    Some((at, id)) if at <= now.into() => {
                         messages.due.pop_first();
                         let Some(entry) = messages.all.get_mut(&id) else { continue };
                         entry.next = None;
                         let forced = std::mem::take(&mut entry.forced);
                         return Due { message: entry.message.clone(), forced };
                     }
-                    Some((at, _)) => Duration::from_secs(at.0.saturating_sub(now.0)).min(NAP),
+                    Some((at, _)) => at.still(now).min(NAP),
                     None => NAP,
                 }
             };

@@ -31,6 +31,6 @@ impl Schedule {
         let next = from.after(pause.saturating_add(more));
         // Not in the same second, whatever the settings say; and not before `from`, when a back end
         // may still be heard.
-        next.min(expires).max(from.after(Duration::from_secs(1)))
+        next.min(expires).max(UnixTime(from.0.saturating_add(1)))
     }
 }

@@ -108,10 +108,11 @@ fn nothing_is_tried_while_a_back_end_is_heard() {
     assert_eq!(record.next(), Some(until.after(SCHEDULE.retry_after)));
 
     // Its late word is no further attempt; what is tried after it is.
-    settle(&mut record, 1, &temporary(), PROMISED.after(Duration::from_secs(100)));
+    let late = PROMISED.after(Duration::from_secs(100));
+    settle(&mut record, 1, &temporary(), late);
     assert_eq!(attempts(&record, 1), Some(1));
-    assert_eq!(record.next(), Some(PROMISED.after(Duration::from_secs(160))));
-    settle(&mut record, 1, &temporary(), PROMISED.after(Duration::from_secs(160)));
+    assert_eq!(record.next(), Some(late.after(SCHEDULE.retry_after)));
+    settle(&mut record, 1, &temporary(), late.after(SCHEDULE.retry_after));
     assert_eq!(attempts(&record, 1), Some(2));
 }
 
@@ -141,8 +142,8 @@ fn pauses_double_up_to_the_longest() {
 #[test]
 fn chance_adds_up_to_a_quarter() {
     let pause = |chance| SCHEDULE.next(3, PROMISED, UnixTime(u64::MAX), chance).0 - PROMISED.0;
-    assert_eq!([pause(0.0), pause(0.5), pause(1.0)], [240, 270, 300]);
-    assert_eq!([pause(-1.0), pause(7.0), pause(f64::NAN)], [240, 300, 240]);
+    assert_eq!([pause(0.0), pause(0.5), pause(1.0)], [241, 271, 301]);
+    assert_eq!([pause(-1.0), pause(7.0), pause(f64::NAN)], [241, 301, 241]);
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn everything_comes_back_from_its_text() {
     // The format is a promise to the next version.
     assert_eq!(
         String::from_utf8(record.to_bytes()).unwrap(),
-        "{\"version\":1,\"id\":\"01ARZ3NDEK\",\"arrived\":1000000,\"expires\":1432000,\
+        "{\"version\":1,\"id\":\"01ARZ3NDEK\",\"arrived\":1000000,\"expires\":1432001,\
          \"client\":\"2001:db8::1\",\"listener\":\"mx\",\"hostname\":\"mail.example.test\",\
          \"size\":1234,\"sender\":\"<\\\"a b\\\"@example.org>\",\"declared-size\":9,\
          \"body\":\"8BITMIME\",\"smtputf8\":true,\"ret\":\"FULL\",\"envelope-id\":\"a+2Bb+3D\",\
@@ -285,12 +286,12 @@ fn everything_comes_back_from_its_text() {
          {\"path\":\"<j\u{f6}rg@example.test>\",\"notify\":\"SUCCESS,FAILURE\",\
          \"original-recipient\":\"utf-8;j\\\\x{F6}rg@example.test\",\
          \"lookup\":\"user1@example.test\",\"state\":{\"waiting\":\
-         {\"attempts\":1,\"next\":1000072,\"heard-until\":1000012,\"last\":{\"at\":1000010,\
+         {\"attempts\":1,\"next\":1000074,\"heard-until\":1000013,\"last\":{\"at\":1000010,\
          \"status\":\"4.4.2\",\"text\":\"The mailbox server did not answer\",\
          \"is-reply\":false}}}},\
          {\"path\":\"<user2@example.test>\",\"lookup\":\"user2@example.test\",\
          \"state\":\"accepted\"}],\
-         \"reports\":[{\"number\":0,\"attempts\":0,\"next\":1000010,\"expires\":1432010}]}"
+         \"reports\":[{\"number\":0,\"attempts\":0,\"next\":1000010,\"expires\":1432011}]}"
     );
 }
 

@@ -15,11 +15,18 @@ pub struct UnixTime(pub u64);
 const LAST: u64 = 253_402_300_799;
 
 impl UnixTime {
-    /// The time that is later by `wait`, of which parts of a second count as a whole one.
+    /// The first second that is later by `wait` than any moment in this one: the clock may have
+    /// stood at its very end.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
-        let part = u64::from(wait.subsec_nanos() > 0);
-        Self(self.0.saturating_add(wait.as_secs()).saturating_add(part))
+        let parts = u64::from(!wait.is_zero()) + u64::from(wait.subsec_nanos() > 0);
+        Self(self.0.saturating_add(wait.as_secs()).saturating_add(parts))
+    }
+
+    /// For how long this second has not come yet.
+    pub(crate) fn still(self, now: SystemTime) -> Duration {
+        let begin = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.0));
+        begin.map_or(Duration::MAX, |begin| begin.duration_since(now).unwrap_or_default())
     }
 
     /// The time as a mail header has it (RFC 5322 section 3.3), in UTC. After the year 9999 it
@@ -40,7 +47,7 @@ impl From<SystemTime> for UnixTime {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use super::{LAST, UnixTime};
 
@@ -54,8 +61,20 @@ mod tests {
 
     #[test]
     fn a_wait_is_never_cut_short() {
-        assert_eq!(UnixTime(7).after(Duration::from_secs(2)), UnixTime(9));
-        assert_eq!(UnixTime(7).after(Duration::from_millis(2001)), UnixTime(10));
+        let almost_eight = SystemTime::UNIX_EPOCH + Duration::from_millis(7999);
+        for wait in [0, 1, 999, 1000, 1001, 2000, 2001].map(Duration::from_millis) {
+            let until = UnixTime::from(almost_eight).after(wait);
+            assert!(until.still(almost_eight) >= wait, "{wait:?}: {until:?}");
+        }
+        assert_eq!(UnixTime(7).after(Duration::ZERO), UnixTime(7));
         assert_eq!(UnixTime(u64::MAX).after(Duration::MAX), UnixTime(u64::MAX));
+    }
+
+    #[test]
+    fn a_second_begins_when_the_clock_comes_to_it() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(7900);
+        assert_eq!(UnixTime(8).still(now), Duration::from_millis(100));
+        assert_eq!(UnixTime(7).still(now), Duration::ZERO);
+        assert!(UnixTime(u64::MAX).still(now) > Duration::from_secs(1 << 40));
     }
 }
