@@ -133,7 +133,7 @@ fn configuration(https: u16, http: u16, webmail: &str, more: &str) -> String {
     )
 }
 
-/// Two users; the first lives at `host`.
+/// Three users; the first and the last live at `host`.
 fn directory(host: &str) -> String {
     let user = |name: &str, host: &str| {
         format!(
@@ -141,5 +141,5 @@ fn directory(host: &str) -> String {
              mail: {name}@{DOMAIN}\nmailHost: {host}\n\n"
         )
     };
-    user("user1", host) + &user("user2", SOUTH)
+    user("user1", host) + &user("user2", SOUTH) + &user("user3", host)
 }

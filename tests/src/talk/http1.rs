@@ -4,6 +4,8 @@ use crate::talk::Talk;
 
 /// Basic credentials of user1, as a field.
 pub(crate) const USER1: &str = "Authorization: Basic dXNlcjFAbG9jYWxkb21haW4udGVzdDp1c2VyMQ==";
+/// Those of user3.
+const USER3: &str = "Authorization: Basic dXNlcjNAbG9jYWxkb21haW4udGVzdDp1c2VyMw==";
 
 /// What a server answered.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +33,16 @@ impl Answer {
 
 /// A request of user1 without a body.
 pub(crate) fn get(target: &str) -> String {
-    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{USER1}\r\n\r\n")
+    get_as(USER1, target)
+}
+
+/// A request of user3 without a body.
+pub(crate) fn get_as_user3(target: &str) -> String {
+    get_as(USER3, target)
+}
+
+fn get_as(credentials: &str, target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n\r\n")
 }
 
 /// Sends a request over a connection of its own, and reads the answer.

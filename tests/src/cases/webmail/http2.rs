@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::cases::Case;
 use crate::clusters::mailboxes::NORTH;
 use crate::clusters::web_servers::in_clear;
-use crate::servers::{ScriptedWeb, Then, Waypost};
-use crate::talk::http1::{ask, get};
+use crate::servers::{ScriptedWeb, Then, Waypost, wait_for};
+use crate::talk::http1::{ask, get, get_as_user3};
 use crate::talk::http2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Http2Talk, Outcome, PING,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, fields, frame, push_text,
@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     ("webmail::http2::a_body_is_as_long_as_was_announced", lengths),
     ("webmail::http2::floods_end_and_hold_up_nobody", floods),
     ("webmail::http2::there_are_as_many_streams_as_there_may_be", streams),
+    ("webmail::http2::one_user_has_as_many_requests_as_one_may", one_user),
     ("webmail::http2::who_says_nothing_is_closed", silent),
 ];
 
@@ -280,7 +281,8 @@ fn floods() {
             let until = Instant::now() + Duration::from_secs(patience);
             while Instant::now() < until && !flood.is_finished() {
                 let began = Instant::now();
-                let other = ask(doors.http, &get("/other"));
+                // The flood may hold all requests that its own user may have under way.
+                let other = ask(doors.http, &get_as_user3("/other"));
                 assert_eq!(other.status, 200, "beside {what}");
                 assert!(began.elapsed() < SOON, "beside {what}: {:?}", began.elapsed());
             }
@@ -322,6 +324,28 @@ fn streams() {
     let answered = outcomes.iter().filter(|outcome| **outcome == "answered").count();
     assert_eq!((answered, outcomes.len()), (10, 30), "{outcomes:?}");
     assert_eq!(doors.back_end.seen_for("/slow").len(), 10);
+}
+
+/// Over connections of their own, too.
+fn one_user() {
+    let doors = Doors::open("[webmail]\nmax-requests-per-user = 3\n");
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| ask(doors.http, &get("/slow")))).collect();
+        wait_for("as many as may be", SOON, || {
+            (doors.back_end.seen_for("/slow").len() == 3).then_some(())
+        });
+        assert_eq!(ask(doors.http, &get_as_user3("/other")).status, 200, "another user");
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    let (served, refused): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!((served.len(), refused.len()), (3, 5), "{answers:?}");
+    for answer in refused {
+        assert_eq!(answer.status, 429, "{answer:?}");
+        assert!(answer.field("retry-after").is_some(), "{answer:?}");
+    }
+    assert_eq!(ask(doors.http, &get("/after")).status, 200);
 }
 
 /// Who does not begin, and who does nothing more; a request that is under way is waited for.
