@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use rustix::process::{Uid, geteuid};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -81,6 +82,19 @@ impl Server {
         Ok(server)
     }
 
+    /// What stands against [`bind`](Self::bind) at `path`, found without changing anything. A living
+    /// process that serves it does not.
+    ///
+    /// # Errors
+    /// What `bind` would end in.
+    pub fn look(path: &Path) -> Result<(), BindError> {
+        let failed = |error| BindError::Io { path: path.into(), error };
+        is_left_behind(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or_else(|| Path::new("."));
+        access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| failed(errno.into()))
+    }
+
     /// Answers commands until it is dropped. Needs a runtime with I/O and time.
     ///
     /// # Errors
@@ -117,14 +131,22 @@ impl Drop for Server {
 
 /// Makes room for a socket.
 fn clear(path: &Path) -> Result<(), BindError> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return Err(BindError::NoSocket(path.into()));
+    if !is_left_behind(path)? {
+        return Ok(());
     }
     if net::UnixStream::connect(path).is_ok() {
         return Err(BindError::InUse(path.into()));
     }
     fs::remove_file(path).map_err(|error| BindError::Io { path: path.into(), error })
+}
+
+/// Whether there is a socket of this name already.
+fn is_left_behind(path: &Path) -> Result<bool, BindError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(BindError::NoSocket(path.into())),
+        Err(_) => Ok(false),
+    }
 }
 
 /// One connection: who is it, what is asked, what comes of it.

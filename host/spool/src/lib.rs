@@ -81,5 +81,5 @@ pub use metrics::Metrics;
 pub use reader::{Listed, ListedCopy, Reader};
 pub use recovery::Finding;
 pub use slot::MAX_RECORD;
-pub use spool::{Opened, Recovered, Settings, Spool};
+pub use spool::{Opened, Recovered, Room, Settings, Spool};
 pub use storage::{Access, LockError, Operation, Storage, StoredFile};

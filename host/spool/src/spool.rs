@@ -71,6 +71,15 @@ pub struct Recovered {
     pub record: Vec<u8>,
 }
 
+/// How large the file system below a spool is, in octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// All of it.
+    pub total: u64,
+    /// What is left now.
+    pub free: u64,
+}
+
 impl Spool {
     /// Opens the spool in `folder`, which is made if only its last part is missing, takes its lock,
     /// and clears up what a crash has left: drafts are removed, kept messages come back.
@@ -78,6 +87,21 @@ impl Spool {
     /// Blocks: to be called at the start, as the user that the process is going to be.
     pub fn open(folder: &Path, settings: Settings, metrics: Metrics) -> Result<Opened, OpenError> {
         Self::open_on(Arc::new(Folder::open(folder)?), settings, metrics)
+    }
+
+    /// What stands against [`open`](Self::open), found without making, locking or changing anything:
+    /// another process may be using the spool. `None` where the folder is still to be made.
+    ///
+    /// # Errors
+    /// What `open` would end in.
+    pub fn look(folder: &Path) -> Result<Option<Room>, OpenError> {
+        let Some(found) = Folder::found(folder)? else { return Ok(None) };
+        let (total, free) = found.room().map_err(|error| OpenError::Folder {
+            folder: folder.to_owned(),
+            what: "measure",
+            error,
+        })?;
+        Ok(Some(Room { total, free }))
     }
 
     /// Opens the spool on a storage of the caller's own.

@@ -1,5 +1,7 @@
 //! `waypost check`: everything that can be found wrong before a client comes.
 
+mod process;
+
 use crate::output::say;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::assembly::{self, Metrics};
 use crate::builtin::SYSTEM;
 use crate::cli::CheckArgs;
 use crate::generation::Made;
+use crate::web;
 
 /// What was found, good and bad.
 #[derive(Default)]
@@ -42,20 +45,28 @@ impl Findings {
 
 /// Checks a configuration; an error when something is wrong.
 pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
-    let config = Arc::new(Config::load(&arguments.config.config, &SYSTEM)?);
+    let path = &arguments.config.config;
+    let config = Config::load(path, &SYSTEM)?;
+    let mut findings = Findings::default();
+    // In the order in which `run` does it. A thread would keep the user that it began with.
+    process::check_descriptors(&config, &mut findings);
+    let who = process::become_who_serves(&config, &mut findings);
+    let config = Arc::new(who.reads(Config::load(path, &SYSTEM))?);
     for warning in &config.warnings.0 {
         say!("{warning}");
     }
+    findings.add("configuration", Ok(path.display().to_string()));
+    process::check_control(&config, &mut findings);
+    process::check_spool(&config, &mut findings);
+    check_certificates(&config, &mut findings);
+    check_web_keys(&config, &mut findings);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let mut findings = Findings::default();
-        findings.add("configuration", Ok(arguments.config.config.display().to_string()));
-        check_certificates(&config, &mut findings);
         let metrics = Metrics::register(&mut Registry::default());
         let code_cache = check_code_cache(&config, &mut findings);
-        let made =
-            assembly::maker(&Users::Clear, &metrics, code_cache, None)?.make(&config).await?;
+        let maker = assembly::maker(&Users::Clear, &metrics, code_cache, None)?;
+        let made = who.reads(maker.make(&config).await)?;
         for policy in &config.policies {
             if let Some(loaded) = made.policies.get(&policy.name) {
                 let digest = loaded.policy().digest();
@@ -93,6 +104,14 @@ fn check_certificates(config: &Config, findings: &mut Findings) {
         "certificates",
         loaded.map(|_| format!("{count} usable")).map_err(|error| error.to_string()),
     );
+}
+
+fn check_web_keys(config: &Config, findings: &mut Findings) {
+    let Some(keys) = web::keys(config) else { return };
+    if config.webmail.identification.key_file.is_some() {
+        let found = keys.map(|_| "usable".to_owned());
+        findings.add("keys of the web cookie", found.map_err(|error| error.to_string()));
+    }
 }
 
 /// Looks at the code cache, and uses it. It belongs to who serves: somebody else can say nothing

@@ -15,6 +15,7 @@ mod output;
 mod plugin;
 mod record;
 mod reload;
+mod rights;
 mod route;
 mod run;
 mod spool;

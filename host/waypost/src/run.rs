@@ -14,9 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use waypost_config::{Config, LogAddresses};
 use waypost_login::Driver;
-use waypost_net::limits::Limits;
 use waypost_net::listener::{Bound, Inherited, bind};
-use waypost_net::privileges::{self, Identity};
+use waypost_net::privileges;
 use waypost_net::session::SessionTable;
 use waypost_net::tls::Certificates;
 use waypost_routing::LoadedPolicy;
@@ -30,6 +29,7 @@ use crate::cli::RecordArgs;
 use crate::control::Reload;
 use crate::doors::{Services, doors};
 use crate::generation::Maker;
+use crate::rights::{self, Who};
 use crate::workers::Workers;
 use crate::{control, logging, mail, metrics, record, web};
 
@@ -44,7 +44,11 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
     let mut registry = Registry::default();
     let all = Metrics::register(&mut registry);
     let opened = open(&config, &all.net)?;
-    become_somebody_else(&config)?;
+    // Before the first thread starts: each would keep what it began with.
+    let who = Who::become_of(&config)?;
+    if who.is_root() {
+        tracing::warn!(target: "waypost", "serving as root; set `user` in [server]");
+    }
 
     let control = runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -53,7 +57,7 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         .build()?;
     control.block_on(async {
         // Read again as who serves: what a reload could not read stops the start instead.
-        let config = Arc::new(Config::load(path, &SYSTEM)?);
+        let config = Arc::new(who.reads(Config::load(path, &SYSTEM))?);
         config.warnings.0.iter().for_each(|warning| {
             tracing::warn!(target: "waypost::config", "{}", warning.one_line());
         });
@@ -64,18 +68,18 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         let recorder = record::start(record)?;
         let code_cache = assembly::code_cache(&config);
         let maker = assembly::maker(&users, &all, code_cache, recorder.clone())?;
-        let control = control::bind(&config)?;
+        let control = who.reads(control::bind(&config))?;
         // The engine has opened its own page map, which is root's from here on.
         privileges::forbid_core_dumps().context("core dumps cannot be switched off")?;
-        let made = maker.make(&config).await?;
+        let made = who.reads(maker.make(&config).await)?;
         let generation = maker.adopt(made);
         let (sockets, driver) = assemble(&config, opened, generation, users, &all)?;
         let process = driver.process.clone();
-        let mail = mail::service(&config, &process, &all)?;
-        let certificates = certificates(&config, &all.net)?;
-        let web = web::service(&config, &process, &all)?;
+        let mail = who.reads(mail::service(&config, &process, &all))?;
+        let certificates = who.reads(certificates(&config, &all.net))?;
+        let web = who.reads(web::service(&config, &process, &all))?;
         let services = Services { driver: &driver, mail: mail.as_ref(), web: web.as_ref() };
-        let doors = doors(&config, &services, certificates.as_ref(), &all.net)?;
+        let doors = who.reads(doors(&config, &services, certificates.as_ref(), &all.net))?;
         if let Some(listener) = sockets.metrics {
             tokio::spawn(metrics::serve(listener, Arc::new(registry)));
         }
@@ -123,12 +127,7 @@ struct Sockets {
 
 /// Everything that may need root: descriptors and ports.
 fn open(config: &Config, metrics: &waypost_net::Metrics) -> anyhow::Result<Opened> {
-    let max_connections =
-        || config.listeners.iter().filter_map(|listener| listener.settings.max_connections);
-    let wanted = max_connections().map(u64::from).sum();
-    let descriptors = privileges::raise_descriptor_limit(privileges::descriptors_for(wanted))
-        .context("the limit on open files cannot be raised")?;
-    let limits = Limits::new(privileges::capacity(descriptors, max_connections())?);
+    let limits = rights::limits(config)?;
     let listeners: Vec<_> =
         config.listeners.iter().map(|listener| Arc::new(listener.settings.clone())).collect();
     let bound =
@@ -146,18 +145,6 @@ fn open(config: &Config, metrics: &waypost_net::Metrics) -> anyhow::Result<Opene
 fn workers(config: &Config) -> NonZeroUsize {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     config.server.workers.unwrap_or(processors)
-}
-
-/// Before the first thread starts: each would keep what it began with.
-fn become_somebody_else(config: &Config) -> anyhow::Result<()> {
-    if let Some(user) = &config.server.user {
-        if privileges::is_root() {
-            Identity::lookup(user, config.server.group.as_deref())?.assume()?;
-        }
-    } else if privileges::is_root() {
-        tracing::warn!(target: "waypost", "serving as root; set `user` in [server]");
-    }
-    Ok(())
 }
 
 fn assemble(

@@ -6,7 +6,7 @@ use waypost_config::{Config, Spoken};
 use waypost_routing::LoadedPolicy;
 use waypost_session::Process;
 use waypost_webmail::Service;
-use waypost_webmail::seal::KeyRing;
+use waypost_webmail::seal::{KeyRing, KeyRingError};
 
 use crate::assembly::Metrics;
 
@@ -16,15 +16,19 @@ pub(crate) fn service(
     process: &Arc<Process<LoadedPolicy>>,
     metrics: &Metrics,
 ) -> anyhow::Result<Option<Arc<Service<LoadedPolicy>>>> {
-    let serves = |spoken: &Spoken| matches!(spoken, Spoken::Web(_));
-    if !config.listeners.iter().any(|listener| serves(&listener.spoken)) {
-        return Ok(None);
-    }
+    let Some(keys) = keys(config) else { return Ok(None) };
     let settings = Arc::new(config.webmail.clone());
-    let keys = match &settings.identification.key_file {
-        Some(path) => KeyRing::load(path)?,
-        None => KeyRing::random(),
-    };
+    let keys = keys?;
     let service = Service::new(process.clone(), settings, Arc::new(keys), metrics.webmail.clone());
     Ok(Some(Arc::new(service)))
+}
+
+/// The keys of its cookies; `None` where no listener is for webmail.
+pub(crate) fn keys(config: &Config) -> Option<Result<KeyRing, KeyRingError>> {
+    let serves = |spoken: &Spoken| matches!(spoken, Spoken::Web(_));
+    config.listeners.iter().find(|listener| serves(&listener.spoken))?;
+    Some(match &config.webmail.identification.key_file {
+        Some(path) => KeyRing::load(path),
+        None => Ok(KeyRing::random()),
+    })
 }

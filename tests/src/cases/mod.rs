@@ -16,6 +16,7 @@ mod plugin;
 mod proxy_protocol;
 mod record;
 mod sessions;
+mod starting;
 mod swap;
 mod tutorial;
 mod webmail;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> Vec<Case> {
         limits::CASES,
         operating::CASES,
         control::CASES,
+        starting::CASES,
         loading::CASES,
         swap::CASES,
         record::CASES,

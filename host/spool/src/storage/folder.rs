@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FallocateFlags, FileType, FlockOperation, Mode, OFlags, fallocate, flock,
-    fstat, fstatvfs, fsync, mkdirat, openat, renameat, unlinkat,
+    Access as Rights, AtFlags, CWD, Dir, FallocateFlags, FileType, FlockOperation, Mode, OFlags,
+    access, fallocate, flock, fstat, fstatvfs, fsync, mkdirat, openat, renameat, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{geteuid, getpid};
@@ -62,6 +62,26 @@ impl Folder {
             Err(Errno::NOTDIR | Errno::LOOP) => Err(OpenError::NotAFolder(path.to_owned())),
             Err(errno) => Err(failed(path, "open", errno)),
         }
+    }
+
+    /// The folder of a spool that somebody else may be using; `None` where it is still to be made.
+    pub(crate) fn found(path: &Path) -> Result<Option<Self>, OpenError> {
+        let folder = match Self::existing(path) {
+            Err(OpenError::Folder { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            found => found?,
+        };
+        folder.check()?;
+        access(path, Rights::WRITE_OK | Rights::EXEC_OK)
+            .map_err(|errno| failed(path, "write to", errno))?;
+        Ok(Some(folder))
+    }
+
+    /// What the file system could hold if nothing else were in it, and what it can take now.
+    pub(crate) fn room(&self) -> io::Result<(u64, u64)> {
+        let total = fstatvfs(&self.folder)?;
+        Ok((total.f_blocks.saturating_mul(total.f_frsize), self.free()?))
     }
 
     /// Whether the folder is ours and nobody else's.
