@@ -106,7 +106,8 @@ static USER: Setting<String> = Setting::optional(
     "user",
     "\"waypost\"",
     "whoever started it",
-    "Whom to become once the listeners are bound and the files are read. Only root can.",
+    "Whom to become once the listeners are bound. Only root can. Everything else is done as that user, \
+     who must be able to read this file and all that it names, keys and secrets among it.",
 );
 static GROUP: Setting<String> =
     Setting::optional("group", "\"waypost\"", "the user's own group", "The group to become.");
