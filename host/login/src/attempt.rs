@@ -347,10 +347,12 @@ where
 
     fn note_failure(&self, target: &Target, failure: &TargetFailure) {
         self.driver.metrics.target_failed(self.entrance.kind.protocol, failure.kind());
+        // Back ends like to quote the user's name.
+        let clear = self.process().users.are_clear();
+        let detail = if clear { failure.to_string() } else { failure.without_words() };
         tracing::warn!(
             target: "waypost::login",
-            session = %self.id, %target, reason = failure.kind(),
-            detail = %failure,
+            session = %self.id, %target, reason = failure.kind(), detail,
             "a target failed"
         );
     }

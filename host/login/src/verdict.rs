@@ -122,6 +122,15 @@ impl TargetFailure {
         }
     }
 
+    /// The text without the back end's own words, which may name users.
+    pub(crate) fn without_words(&self) -> String {
+        match self {
+            Self::Dialogue(failure) => failure.without_words(),
+            Self::EntryRefused(_) => "the back end refuses what its `enter` says".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether the back end has not said a word.
     pub(crate) const fn is_silence(&self) -> bool {
         matches!(self, Self::Timeout | Self::Broken(_) | Self::Tls(TlsError::Timeout))

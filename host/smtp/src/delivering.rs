@@ -291,7 +291,7 @@ impl Delivering {
         tracing::warn!(
             target: "waypost::smtp",
             id = self.id, target = %transfer.connection().target, reason = loss.as_str(),
-            detail = broken.filter(|_| clear).map(tracing::field::display),
+            detail = broken.map(|broken| broken.detail(clear)),
             "a back end did not finish"
         );
     }

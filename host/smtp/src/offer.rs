@@ -304,8 +304,7 @@ where
         tracing::warn!(
             target: "waypost::smtp",
             id = self.id, %target, reason = failure.kind(),
-            // Back ends like to quote addresses.
-            detail = clear.then(|| tracing::field::display(failure)),
+            detail = failure.detail(clear),
             "a target failed"
         );
     }

@@ -9,6 +9,7 @@ mod directory;
 mod hostile;
 mod limits;
 mod loading;
+mod log;
 mod mail;
 mod operating;
 mod outages;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> Vec<Case> {
         control::CASES,
         starting::CASES,
         loading::CASES,
+        log::CASES,
         swap::CASES,
         record::CASES,
         plugin::CASES,

@@ -141,7 +141,8 @@ static LOG_ADDRESSES: Setting<LogAddresses> = Setting::with_default(
     "log-addresses",
     "\"clear\"",
     "Whether the log names users, or hashes that are the same for the same user until the process \
-     ends.",
+     ends. With hashes the words of back ends, directories and policies are left out as well, \
+     since they like to quote addresses; what Waypost itself says of them stays.",
 );
 
 pub(crate) static SERVER: Section = Section {

@@ -48,6 +48,17 @@ impl Broken {
         }
     }
 
+    /// The text for the log; without the back end's own words where users are not to be named.
+    pub(crate) fn detail(&self, clear: bool) -> String {
+        match self {
+            Self::Dialogue(failure) if !clear => match failure.reply() {
+                Some(reply) => without_words(&failure.to_string(), reply),
+                None => failure.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+
     /// What it means for a leg.
     pub(crate) const fn loss(&self) -> Loss {
         match self {
@@ -75,8 +86,49 @@ impl TargetFailure {
         }
     }
 
+    /// The text for the log; without the back end's own words where users are not to be named.
+    pub(crate) fn detail(&self, clear: bool) -> String {
+        match self {
+            Self::Broken(broken) => broken.detail(clear),
+            Self::Mail(reply) if !clear => without_words(&self.to_string(), reply),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether the back end has not said a word.
     pub(crate) const fn is_silence(&self) -> bool {
         matches!(self, Self::Broken(Broken::Timeout | Broken::Io(_)) | Self::Tls(TlsError::Timeout))
+    }
+}
+
+/// A text that ends with a reply, with no more of that than its codes: back ends like to quote
+/// addresses.
+fn without_words(text: &str, reply: &Reply) -> String {
+    let own = text.strip_suffix(&reply.to_string()).unwrap_or_default();
+    match reply.enhanced() {
+        Some(enhanced) => format!("{own}{} {enhanced}", reply.code()),
+        None => format!("{own}{}", reply.code()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_wire::smtp::{BackFailure, Reply};
+
+    use super::{Broken, TargetFailure};
+
+    #[test]
+    fn only_the_codes_of_a_reply_are_shown_where_nobody_is_to_be_named() {
+        let reply = Reply::plain(452, "<user1@example.test> is over quota");
+        let mail = TargetFailure::Mail(reply.clone());
+        let broken = TargetFailure::from(Broken::from(BackFailure::Unexpected("DATA", reply)));
+        for (failure, own) in [
+            (mail, "the back end refuses MAIL: 452"),
+            (broken, "the back end answers DATA with: 452"),
+        ] {
+            assert!(failure.detail(false).starts_with(own), "{}", failure.detail(false));
+            assert!(!failure.detail(false).contains("user1"), "{}", failure.detail(false));
+            assert!(failure.detail(true).contains("user1"), "{}", failure.detail(true));
+        }
     }
 }

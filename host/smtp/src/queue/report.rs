@@ -13,7 +13,7 @@ use super::delivery::{Trip, Waiting, caller, context};
 use super::message::MessageError;
 use super::{Message, Queue, chance, now};
 use crate::Service;
-use crate::backend::{Begun, Opener};
+use crate::backend::{Begun, Opener, TargetFailure};
 use crate::delivering::Source;
 use crate::fail_point::FailPoint;
 use crate::outcome::Outcome;
@@ -174,22 +174,24 @@ where
             settings: &self.service.settings,
             caller: &caller,
         };
-        let unreachable = |failure: &dyn std::fmt::Display| {
+        let clear = self.service.process.users.are_clear();
+        let unreachable = |failure: TargetFailure| {
             tracing::warn!(
                 target: "waypost::queue",
-                id = self.id, %target, detail = %failure, "the relay failed"
+                id = self.id, %target, reason = failure.kind(),
+                detail = failure.detail(clear), "the relay failed"
             );
             Outcome::Temporary(wording::UNREACHABLE)
         };
         let opened = opener.open(target, &|_, _| true, true).await;
-        let mut connection = opened.map_err(|failure| unreachable(&failure))?;
+        let mut connection = opened.map_err(unreachable)?;
         let needs = crate::offer::needs(&mail, sender);
         if let Some(lack) = Lack::find(&needs, &connection.offers()) {
             return Err(Outcome::Permanent(lack.reply()));
         }
         let path = ForwardPath::Mailbox(sender.clone());
         let begun = connection.begin(&mail, &path, &RecipientParameters::default()).await;
-        let (number, reply) = match begun.map_err(|broken| unreachable(&broken))? {
+        let (number, reply) = match begun.map_err(|broken| unreachable(broken.into()))? {
             Begun::Refused(reply) => {
                 return Err(Translated::new(Situation::Mail, &reply).into());
             }

@@ -207,6 +207,7 @@ where
 
     fn note_failure(&self, target: &Target, failure: &TargetFailure) {
         self.service.metrics.target_failed(failure.kind());
+        // No words of the back end's are in it, which might name users.
         tracing::warn!(
             target: "waypost::webmail",
             session = %self.id, %target, reason = failure.kind(), detail = %failure,

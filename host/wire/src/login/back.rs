@@ -178,6 +178,13 @@ pub enum BackFailure {
 }
 
 impl BackFailure {
+    /// The text without the back end's own words, which may name users.
+    pub fn without_words(&self) -> String {
+        let mut own = self.clone();
+        own.words().into_iter().for_each(String::clear);
+        own.to_string().trim_end_matches(": ").to_owned()
+    }
+
     /// The back end's own words, where there are any.
     pub fn words(&mut self) -> Option<&mut String> {
         match self {
