@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::back::Lease;
+use crate::form::Watch;
 use crate::headers::clean_trailers;
 use crate::journal::Line;
 
@@ -32,6 +33,8 @@ pub(crate) enum BodyFault {
     Stalled,
     #[error("the body ended before its end, or breaks the protocol")]
     Broken,
+    #[error("the body is longer than a login form, and has a field of one")]
+    LongLogin,
 }
 
 impl BodyFault {
@@ -41,12 +44,13 @@ impl BodyFault {
             Self::TooLarge => "body-too-large",
             Self::Stalled => "body-stalled",
             Self::Broken => "body-broken",
+            Self::LongLogin => "form",
         }
     }
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::LongLogin => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
         }
@@ -147,6 +151,10 @@ pub(crate) struct Streamed {
     patience: Patience,
     progress: Arc<Progress>,
     gate: Option<(Arc<Gate>, Patience)>,
+    /// Looks for what may not go on in it.
+    watch: Option<Box<Watch>>,
+    /// It has found that; how much more is read.
+    condemned: Option<usize>,
 }
 
 impl ClientBody {
@@ -168,6 +176,8 @@ impl ClientBody {
             patience: Patience::new(stall),
             progress: progress.clone(),
             gate: gate.map(|gate| (gate.clone(), Patience::new(CONTINUE_AFTER))),
+            watch: None,
+            condemned: None,
         }))
     }
 
@@ -210,6 +220,13 @@ impl ClientBody {
         let whole = read.freeze();
         *self = Self::Whole(Some(whole.clone()));
         Ok(Ahead::Whole(whole))
+    }
+
+    /// Lets a body that has only begun go no further than to what `watch` finds.
+    pub(crate) fn watch(&mut self, watch: Watch) {
+        if let Self::Streamed(streamed) = self {
+            streamed.watch = Some(Box::new(watch));
+        }
     }
 
     /// All of it; what is left is empty.
@@ -265,6 +282,35 @@ impl Streamed {
         all
     }
 
+    /// What goes on of it. From where the watch has found something nothing does, but the rest is read,
+    /// as by [`ClientBody::linger`].
+    fn poll_onward(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        loop {
+            let frame = match self.ahead.take() {
+                Some(ahead) => Some(Ok(Frame::data(ahead))),
+                None => ready!(self.poll(cx)),
+            };
+            let data = match &frame {
+                Some(Ok(frame)) => frame.data_ref(),
+                Some(Err(_)) => return Poll::Ready(frame),
+                None => None,
+            };
+            let octets = data.map_or(&b""[..], |data| data);
+            let is_found = self.watch.as_mut().is_some_and(|watch| watch.finds(octets));
+            self.condemned = match self.condemned {
+                None if is_found => Some(LINGER),
+                None => return Poll::Ready(frame),
+                Some(left) => left.checked_sub(octets.len()).filter(|_| frame.is_some()),
+            };
+            if self.condemned.is_none() {
+                return Poll::Ready(Some(Err(self.fail(BodyFault::LongLogin))));
+            }
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         if let Some((gate, patience)) = &mut self.gate {
             let is_open = gate.poll_open(cx).is_ready() || patience.poll_lost(cx).is_ready();
@@ -318,10 +364,7 @@ impl Body for ClientBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(whole) => Poll::Ready(whole.take().map(|whole| Ok(Frame::data(whole)))),
-            Self::Streamed(streamed) => match streamed.ahead.take() {
-                Some(ahead) => Poll::Ready(Some(Ok(Frame::data(ahead)))),
-                None => streamed.poll(cx),
-            },
+            Self::Streamed(streamed) => streamed.poll_onward(cx),
         }
     }
 

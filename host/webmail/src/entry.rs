@@ -149,7 +149,7 @@ mod tests {
     async fn form() -> Visit {
         let (kind, sent) = (Kind::Urlencoded, Bytes::from_static(b"t=;&u=ann&p=own"));
         let rule = FormRule {
-            place: "/".parse().unwrap(),
+            place: None,
             user: "u".into(),
             password: Some("p".into()),
             failed: FailedAnswer::default(),

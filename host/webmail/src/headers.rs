@@ -1,5 +1,6 @@
 //! What becomes of the fields of requests and answers on their way through.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use http::Version;
@@ -21,6 +22,10 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// CGI programs take it for the variable `HTTP_PROXY`.
 const PROXY: HeaderName = HeaderName::from_static("proxy");
+
+/// By which a back end may be told that the method is another one.
+pub(crate) const OVERRIDES: [&str; 3] =
+    ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Those that belong to one connection whatever `Connection` says (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -149,14 +154,22 @@ pub(crate) fn tell_ends(headers: &mut HeaderMap, ends: &Ends, is_believed: bool)
 /// Whether a field is one of ours, or one that a server of a CGI-like kind would take for one: for
 /// those `_` and `-` are the same. A trusted proxy may set those that are written rightly.
 fn is_about_ends(name: &str, believed: bool) -> bool {
-    let (name, is_alias) = match name.contains('_') {
-        true => (std::borrow::Cow::Owned(name.replace('_', "-")), true),
-        false => (name.into(), false),
-    };
+    let name = written_rightly(name);
+    let is_alias = matches!(name, Cow::Owned(_));
     let is_ours = name == FORWARDED.as_str()
         || name == X_REAL_IP.as_str()
         || name.starts_with("x-forwarded-");
     is_ours && (is_alias || !believed)
+}
+
+/// A name as servers of a CGI-like kind read it: to some every sign is the same as `-`. Owned where it
+/// was written otherwise.
+pub(crate) fn written_rightly(name: &str) -> Cow<'_, str> {
+    let is_sign = |c: char| !c.is_ascii_alphanumeric();
+    match name.contains(|c: char| is_sign(c) && c != '-') {
+        true => Cow::Owned(name.replace(is_sign, "-")),
+        false => Cow::Borrowed(name),
+    }
 }
 
 /// Makes the fields of an answer those that the client gets.

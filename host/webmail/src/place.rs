@@ -30,16 +30,22 @@ impl Place {
     /// one: the path is another way to write the same; of the query, what is named is in it,
     /// whatever else is. Whoever wants to be taken for nobody must not find a way to write it.
     pub fn is(&self, path: &str, query: Option<&str>) -> bool {
-        if self.path != path && !(has_other_readings(path) && lenient(path) == self.segments) {
-            return false;
-        }
-        if self.query.is_empty() {
-            return true;
-        }
+        self.is_path(path) && self.has_all(query, |_, _| false)
+    }
+
+    /// Whether it is the path of this place, or another way to write it.
+    pub fn is_path(&self, path: &str) -> bool {
+        self.path == path || (has_other_readings(path) && lenient(path) == self.segments)
+    }
+
+    /// Whether all that must stand in the query is in it, or is said elsewhere: there are back ends to
+    /// which parameters and fields of a form are the same.
+    pub fn has_all(&self, query: Option<&str>, says: impl Fn(&str, &str) -> bool) -> bool {
         let query = query.unwrap_or_default().as_bytes();
         self.query.iter().all(|(name, value)| {
             // Of two of a name some servers take the first, and some the last.
-            form_urlencoded::parse(query).any(|(other, text)| other == *name && text == *value)
+            let mut parameters = form_urlencoded::parse(query);
+            parameters.any(|(other, text)| other == *name && text == *value) || says(name, value)
         })
     }
 }

@@ -4,11 +4,15 @@
 //! What hyper refuses by itself is not looked at again; what it silently puts right is looked at
 //! before it comes there, by [`Framing`](crate::front).
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use std::borrow::Cow;
+
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use crate::headers::{is_at_most_chunked, list, upgrade};
+use crate::headers::{OVERRIDES, is_at_most_chunked, list, upgrade, written_rightly};
 
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub(crate) enum Misfit {
     Upgrade,
     #[error("there is more than one Authorization field")]
     TwoAuthorizations,
+    #[error("there is more than one Content-Type field")]
+    TwoTypes,
     #[error("the body has no length, or more than one")]
     Length,
 }
@@ -63,6 +69,10 @@ pub(crate) fn scrutinise(
     let target = target(method, uri)?;
     if headers.keys().any(is_alias) {
         return Err(Misfit::Alias);
+    }
+    // One server would read a form where another reads none.
+    if headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+        return Err(Misfit::TwoTypes);
     }
     if headers.get_all(CONTENT_LENGTH).iter().count() > 1
         || (headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING))
@@ -127,13 +137,16 @@ fn target(method: &Method, uri: &Uri) -> Result<Uri, Misfit> {
     Ok(Uri::from(path_and_query.clone()))
 }
 
-/// Names that become those of message framing where `_` and `-` are the same.
+/// Names that become those of framing, or of what is looked at here, for servers of a CGI-like kind.
 fn is_alias(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.contains('_')
-        && matches!(
-            &*name.replace('_', "-"),
-            "content-length" | "transfer-encoding" | "host" | "connection" | "authorization"
+    matches!(written_rightly(name.as_str()), Cow::Owned(name) if is_looked_at(&name))
+}
+
+fn is_looked_at(name: &str) -> bool {
+    OVERRIDES.contains(&name)
+        || matches!(
+            name,
+            "content-length" | "content-type" | "transfer-encoding" | "sec-fetch-site"
         )
 }
 

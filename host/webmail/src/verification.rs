@@ -11,10 +11,9 @@ use crate::answer::{Reason, Uncheckable};
 use crate::back::Head;
 use crate::body::ClientBody;
 use crate::exchange::{Errand, Exchange};
+use crate::headers::OVERRIDES;
 use crate::proof::Proof;
 use crate::reception::Visit;
-
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 impl<P: Decide> Exchange<'_, P>
 where

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use waypost_model::Secret;
 
@@ -12,7 +11,7 @@ use crate::answer::Reason;
 use crate::basic::{Basic, BasicError};
 use crate::body::{Ahead, ClientBody};
 use crate::cookie;
-use crate::form::{Fields, FormError, FormRule, Kind, MAX_FORM};
+use crate::form::{Fields, FormError, FormRule, Kind, MAX_FORM, Watch};
 use crate::scrutiny::Misfit;
 use crate::seal::{RouteCookie, SealKeys};
 
@@ -59,10 +58,10 @@ impl Visitor {
             Err(BasicError::Twice) => return Err(Misfit::TwoAuthorizations.into()),
             Err(BasicError::Malformed) => return Err(Reason::Credentials),
         }
-        let (path, query) = (parts.uri.path(), parts.uri.query());
-        let mut rules = forms.iter().filter(|rule| rule.is_for(&parts.method, path, query));
-        if let Some(rule) = rules.next()
-            && let Some(login) = read_form(rule, parts, body, remembered.is_some()).await?
+        let is_for = |rule: &&FormRule| rule.is_for(&parts.method, parts.uri.path());
+        let rules: Vec<&FormRule> = forms.iter().filter(is_for).collect();
+        if !rules.is_empty()
+            && let Some(login) = read_form(&rules, parts, body).await?
         {
             return Ok(Self::Form(Box::new(login)));
         }
@@ -82,32 +81,46 @@ pub(crate) fn remembered(
     opened.map(Some).map_err(|error| error.kind())
 }
 
+/// The login in a form, by the first of these rules that finds one.
 async fn read_form(
-    rule: &FormRule,
+    rules: &[&FormRule],
     parts: &Parts,
     body: &mut ClientBody,
-    is_known: bool,
 ) -> Result<Option<FormLogin>, Reason> {
-    let media_type = parts.headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok());
-    let kind = Kind::of(media_type.unwrap_or_default()).map_err(|_| FormError::Malformed)?;
-    let Some(kind) = kind else { return Ok(None) };
-    let form = match read_ahead(body).await? {
-        Some(form) => form,
-        // Too long for a login: an upload to the same place, from somebody who is known by now.
-        None if is_known => return Ok(None),
-        None => return Err(FormError::TooLong.into()),
+    let media_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let announced = Kind::of(&String::from_utf8_lossy(media_type));
+    let announced = announced.map_err(|_| FormError::Malformed)?;
+    let marks = rules.iter().map(|rule| rule.mark().to_owned()).collect();
+    let mut watch = Watch::new(announced.as_ref(), marks);
+    let Ahead::Whole(form) = body.read_ahead(MAX_FORM).await? else {
+        // Too long for a login, and maybe a message or an upload: what is in it shows on the way.
+        body.watch(watch);
+        return Ok(None);
     };
-    let fields = Fields::read(&kind, &form).await?;
-    let Some(user) = rule.user(&fields)? else { return Ok(None) };
-    let password = rule.password(&fields)?;
-    rule.check_query(parts.uri.query(), &user)?;
-    Ok(Some(FormLogin { user, password, kind, fields, rule: rule.clone() }))
+    let is_announced = announced.is_some();
+    let Some(kind) = announced.or_else(|| Kind::guess(&form)) else { return Ok(None) };
+    let fields = match Fields::read(&kind, &form).await {
+        Ok(fields) => fields,
+        // Not what somebody says it is, or has the right to be something else: a list, in JSON.
+        Err(FormError::Malformed) if may_be_another(rules, &kind, is_announced) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    for rule in rules {
+        let Some(user) = rule.user(&fields, parts.uri.query())? else { continue };
+        let password = rule.password(&fields)?;
+        let rule = (*rule).clone();
+        return Ok(Some(FormLogin { user, password, kind, fields, rule }));
+    }
+    let is_read = rules.iter().any(|rule| fields.may_have(rule.mark()));
+    // A more lenient reader has found a field where this one has not.
+    match !is_read && watch.finds(&form) {
+        true => Err(FormError::Twice.into()),
+        false => Ok(None),
+    }
 }
 
-/// The whole body, if it is no longer than a form. The body stays as it was.
-async fn read_ahead(body: &mut ClientBody) -> Result<Option<Bytes>, Reason> {
-    match body.read_ahead(MAX_FORM).await? {
-        Ahead::Whole(form) => Ok(Some(form)),
-        Ahead::More => Ok(None),
-    }
+/// Whether what cannot be read is to be left to the back end: where nothing says that it is a form,
+/// and where it is JSON of any kind, at a path that is not that of a login form.
+fn may_be_another(rules: &[&FormRule], kind: &Kind, is_announced: bool) -> bool {
+    !is_announced || (*kind == Kind::Json && rules.iter().all(|rule| rule.place.is_none()))
 }

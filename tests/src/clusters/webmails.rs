@@ -194,7 +194,7 @@ impl Roundcubes {
         let north = start(addresses[0], "North", ["user1", "user2"]);
         let south = start(addresses[1], "South", ["user3", "user4"]);
         let settings = format!(
-            "login-forms = [{{ path = \"/?_task=login\", user = \"_user\", password = \"_pass\" }}]\n\
+            "login-forms = [{{ user = \"_user\", password = \"_pass\" }}]\n\
              log-out = [\"/?_task=logout\"]\naddress-parameter = \"_user\"\n\
              decoys = [\"{NORTH}\", \"{SOUTH}\"]\n"
         );

@@ -131,6 +131,11 @@ impl Dovecot {
         self.ports
     }
 
+    /// How many connections have ended without a password that was right.
+    pub fn failed_logins(&self) -> usize {
+        self.log().lines().filter(|line| line.contains("auth failed, ")).count()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

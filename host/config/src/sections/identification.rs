@@ -26,10 +26,12 @@ pub(super) static COOKIE_LIFETIME: Setting<Period> = Setting::with_default(
 );
 pub(super) static LOGIN_FORMS: Setting<Vec<LoginForm>> = Setting::usual(
     "login-forms",
-    "[{ path = \"/?_task=login\", user = \"_user\", password = \"_pass\", failed-status = 401 }]",
+    "[{ user = \"_user\", password = \"_pass\", failed-status = 401 }]",
     "nobody is known by one",
     "The back ends' own login forms: whoever stands in one is who the browser's user is from then \
-     on. Forms (urlencoded, multipart, JSON) of up to 64KiB. Where the front checks passwords, \
+     on. Forms (urlencoded, multipart, JSON) of up to 64KiB; a longer one with the password of one in \
+     it is answered with 413. A path ties an entry to one place, where the back ends take its login \
+     nowhere else: what is none here is let through without being counted. Where the front checks passwords, \
      password must name the field; failed-status or failed-location says how the back end's answer \
      to a failed login looks, so that it can be counted.",
 );

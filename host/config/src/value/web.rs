@@ -32,10 +32,12 @@ impl Value for Branch {
     }
 }
 
-static PATH: Setting<Place> = Setting::required(
+static PATH: Setting<Place> = Setting::optional(
     "path",
-    "\"/?_task=login\"",
-    "Where it is sent; what stands behind the ? must be in the query, beside whatever else.",
+    "\"/login\"",
+    "a form with these fields is a login wherever it is sent",
+    "Where it is sent; what stands behind a ? must be in the query or in the form, beside whatever \
+     else. Leave it out where the back ends take a login at more than one path, as Roundcube does.",
 );
 static USER: Setting<String> =
     Setting::required("user", "\"_user\"", "The field with the user's name.");
@@ -81,13 +83,13 @@ impl Value for Status {
     }
 }
 
-/// A login form: `{ path = "…", user = "…", password = "…" }`.
+/// A login form: `{ user = "…", password = "…" }`.
 #[derive(Clone, Debug)]
 pub(crate) struct LoginForm(pub(crate) FormRule);
 
 impl Value for LoginForm {
     fn expected() -> String {
-        "a login form: { path = \"…\", user = \"…\", password = \"…\" }".into()
+        "a login form: { user = \"…\", password = \"…\" }".into()
     }
 
     fn read(node: &Node<'_>) -> Option<Self> {
@@ -95,11 +97,15 @@ impl Value for LoginForm {
             return node.expected(Self::expected());
         }
         node.table(&FORM, |form| {
-            let (place, user, password) =
-                (form.find(&PATH), form.find(&USER), form.find(&PASSWORD));
+            let place = form.find(&PATH);
+            // One that was not understood is not one that was left out.
+            if place.is_none() && form.has(&PATH) {
+                return None;
+            }
+            let (user, password) = (form.find(&USER), form.find(&PASSWORD));
             let status = form.find(&FAILED_STATUS).map(|status| status.0);
             let failed = FailedAnswer { status, location: form.find(&FAILED_LOCATION) };
-            Some(Self(FormRule { place: place?, user: user?, password, failed }))
+            Some(Self(FormRule { place, user: user?, password, failed }))
         })?
     }
 }

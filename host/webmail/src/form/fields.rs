@@ -23,13 +23,17 @@ pub enum Kind {
 
 /// A media type of forms that cannot be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("a multipart form has no boundary")]
+#[error("a multipart form has no boundary, or not without doubt")]
 pub struct KindError;
 
 /// The fields of a form that has been read, in their order. They hold a password, and are
 /// overwritten when they go.
 #[derive(Debug, Default)]
-pub struct Fields(Vec<Field>);
+pub struct Fields {
+    fields: Vec<Field>,
+    /// There are octets in it that nobody writes there, and that are read in more than one way.
+    is_doubtful: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Field {
@@ -67,7 +71,9 @@ impl Kind {
     /// # Errors
     /// For a form that cannot be read.
     pub fn of(content_type: &str) -> Result<Option<Self>, KindError> {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        // So PHP has it: whatever stands behind one of these is passed over.
+        let ends = |c: char| matches!(c, ';' | ',') || c.is_whitespace();
+        let essence = content_type.trim_start().split(ends).next().unwrap_or_default();
         let is = |name: &str| essence.eq_ignore_ascii_case(name);
         if is("application/x-www-form-urlencoded") {
             return Ok(Some(Self::Urlencoded));
@@ -77,9 +83,23 @@ impl Kind {
         }
         if is("multipart/form-data") {
             let boundary = multer::parse_boundary(content_type).map_err(|_| KindError)?;
-            return Ok(Some(Self::Multipart { boundary }));
+            // PHP takes the first parameter whose name ends so, and its end at a comma.
+            let is_one = content_type.to_ascii_lowercase().matches("boundary").count() == 1;
+            return match is_one && boundary.bytes().all(is_of_boundary) {
+                true => Ok(Some(Self::Multipart { boundary })),
+                false => Err(KindError),
+            };
         }
         Ok(None)
+    }
+
+    /// The kind of form that octets may be of which nothing says so: there are back ends that read a
+    /// form whatever its media type is. `None` for nothing but space.
+    pub fn guess(octets: &[u8]) -> Option<Self> {
+        match octets.trim_ascii_start().first()? {
+            b'{' => Some(Self::Json),
+            _ => Some(Self::Urlencoded),
+        }
     }
 }
 
@@ -93,50 +113,63 @@ impl Fields {
             return Err(FormError::TooLong);
         }
         match kind {
-            Kind::Urlencoded => urlencoded(form),
+            Kind::Urlencoded => Ok(urlencoded(form)),
             Kind::Multipart { boundary } => multipart(boundary, form).await,
             Kind::Json => json(form),
         }
     }
 
-    /// Whether there is a field of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.texts(name).next().is_some()
+    /// Whether there is a field of this name, or one that may be taken for it, whatever is in it.
+    pub fn may_have(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| is_named(&field.name, name))
+    }
+
+    /// Whether there is a field of this name with this text.
+    pub fn says(&self, name: &str, text: &str) -> bool {
+        self.texts(name).any(|other| other == text)
+    }
+
+    /// Whether more than one reader might read other texts in it.
+    pub const fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// The text of the only field of this name.
     ///
     /// # Errors
-    /// [`FormError::Twice`] where there are two, or one that a back end might take for it.
+    /// [`FormError::Twice`] where there are two, or one that a back end might take for it: with
+    /// another name, or a file.
     pub fn only(&self, name: &str) -> Result<Option<&str>, FormError> {
         let mut texts = self.texts(name);
         let first = texts.next();
+        let is_taken_for_it = |field: &Field| {
+            is_taken_for(&field.name, name)
+                || (field.name == name && matches!(field.content, Content::File))
+        };
         match texts.next() {
             Some(_) => Err(FormError::Twice),
-            None if self.0.iter().any(|field| is_taken_for(&field.name, name)) => {
-                Err(FormError::Twice)
-            }
+            None if self.fields.iter().any(is_taken_for_it) => Err(FormError::Twice),
             None => Ok(first),
         }
     }
 
     fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |field| field.name == name).filter_map(|field| {
-            match &field.content {
-                Content::Text(text) => Some(text.as_str()),
-                Content::Other(_) | Content::File => None,
-            }
+        self.fields.iter().filter(move |field| field.name == name).filter_map(|field| match &field
+            .content
+        {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Other(_) | Content::File => None,
         })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
-        self.0.iter()
+        self.fields.iter()
     }
 }
 
 impl Drop for Fields {
     fn drop(&mut self) {
-        for field in &mut self.0 {
+        for field in &mut self.fields {
             if let Content::Text(text) = &mut field.content {
                 text.zeroize();
             }
@@ -151,6 +184,20 @@ pub(super) fn is_taken_for(other: &str, wanted: &str) -> bool {
     other != wanted && folded(other) == folded(wanted)
 }
 
+/// Whether a back end might read `wanted` where this name stands.
+pub(super) fn is_named(name: &str, wanted: &str) -> bool {
+    name == wanted || is_taken_for(name, wanted)
+}
+
+/// RFC 2046 section 5.1.1, without what ends a parameter to one reader or another.
+const fn is_of_boundary(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'\'' | b'(' | b')' | b'+' | b'_' | b'-' | b'.' | b'/' | b':' | b'=' | b'?'
+        )
+}
+
 fn folded(name: &str) -> String {
     let name = name.split('\0').next().unwrap_or_default().trim_start();
     let sign = |c: char| match c {
@@ -161,13 +208,13 @@ fn folded(name: &str) -> String {
     folded.trim_end_matches('_').to_owned()
 }
 
-fn urlencoded(form: &Bytes) -> Result<Fields, FormError> {
-    // Browsers write nothing else, and whatever is in it, in these characters.
-    if !form.is_ascii() {
-        return Err(FormError::Malformed);
-    }
+fn urlencoded(form: &Bytes) -> Fields {
     let fields = form_urlencoded::parse(form).into_owned();
-    Ok(Fields(fields.map(|(name, text)| Field { name, content: Content::Text(text) }).collect()))
+    Fields {
+        fields: fields.map(|(name, text)| Field { name, content: Content::Text(text) }).collect(),
+        // Browsers write nothing else, and whatever is in it, in these characters.
+        is_doubtful: !form.is_ascii(),
+    }
 }
 
 async fn multipart(boundary: &str, form: &Bytes) -> Result<Fields, FormError> {
@@ -188,7 +235,7 @@ async fn multipart(boundary: &str, form: &Bytes) -> Result<Fields, FormError> {
                 Content::Text(text.to_owned())
             }
         };
-        fields.0.push(Field { name, content });
+        fields.fields.push(Field { name, content });
     }
     Ok(fields)
 }
@@ -199,7 +246,7 @@ fn json(form: &Bytes) -> Result<Fields, FormError> {
         Value::String(text) => Field { name, content: Content::Text(text) },
         other => Field { name, content: Content::Other(other) },
     };
-    Ok(Fields(members.into_iter().map(field).collect()))
+    Ok(Fields { fields: members.into_iter().map(field).collect(), is_doubtful: false })
 }
 
 /// An object with its members as they stand there: a map would keep one of two of the same name.

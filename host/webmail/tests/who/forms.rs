@@ -4,13 +4,14 @@ use proptest::prelude::*;
 use waypost_model::Secret;
 use waypost_webmail::form::{
     FailedAnswer, Fields, FormError, FormRule, Kind, KindError, MAX_FORM, Replacement, Unwritable,
+    Watch,
 };
 
 use crate::fields;
 
 fn rule() -> FormRule {
     FormRule {
-        place: "/?_task=login".parse().unwrap(),
+        place: None,
         user: "_user".into(),
         password: Some("_pass".into()),
         failed: FailedAnswer::default(),
@@ -25,7 +26,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 fn user(media_type: &str, form: impl Into<Bytes>) -> Result<Option<String>, FormError> {
     let kind = Kind::of(media_type).unwrap().unwrap();
     let fields = wait(Fields::read(&kind, &form.into()))?;
-    rule().user(&fields)
+    rule().user(&fields, None)
 }
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
@@ -46,10 +47,11 @@ fn every_kind_of_form_says_who_logs_in() {
 }
 
 #[test]
-fn a_file_is_no_field() {
+fn a_file_by_the_name_of_a_field_is_refused() {
     let file = "---x-\r\nContent-Disposition: form-data; name=\"_user\"; filename=\"f\"\r\n\r\n\
                 \u{fffd}\r\n";
-    assert_eq!(user(MULTIPART, file.to_owned() + &part("_pass", "x") + "---x---"), Ok(None));
+    let form = file.to_owned() + &part("_pass", "x") + "---x---";
+    assert_eq!(user(MULTIPART, form), Err(FormError::Twice));
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn another_form_is_not_this_one() {
     assert_eq!(user("application/json", r#"{"_user": 1, "_pass": "x"}"#), Ok(None));
     let bare = FormRule { password: None, ..rule() };
     let fields = wait(Fields::read(&Kind::Urlencoded, &Bytes::from("_user=user1"))).unwrap();
-    assert_eq!(bare.user(&fields), Ok(Some("user1".into())));
+    assert_eq!(bare.user(&fields, None), Ok(Some("user1".into())));
 }
 
 #[test]
@@ -87,20 +89,26 @@ fn names_with_brackets_are_told_apart() {
         FormRule { user: "login[user]".into(), password: Some("login[password]".into()), ..rule() };
     let form = Bytes::from("login%5Buser%5D=a&login%5Bpassword%5D=x");
     let fields = wait(Fields::read(&Kind::Urlencoded, &form)).unwrap();
-    assert_eq!(rule.user(&fields), Ok(Some("a".into())));
+    assert_eq!(rule.user(&fields, None), Ok(Some("a".into())));
     assert_eq!(rule.password(&fields), Ok(Some(Secret::from("x"))));
 }
 
 #[test]
 fn a_path_that_says_something_else_is_refused() {
     let rule = rule();
+    let form = Bytes::from("_user=user1%40a.test&_pass=x");
+    let fields = wait(Fields::read(&Kind::Urlencoded, &form)).unwrap();
     for query in [None, Some("_task=login"), Some("_task=login&_user=+user1%40a.test")] {
-        assert_eq!(rule.check_query(query, "user1@a.test"), Ok(()), "{query:?}");
+        let read = rule.user(&fields, query);
+        assert_eq!(read, Ok(Some("user1@a.test".into())), "{query:?}");
     }
     for query in ["_user=user2%40a.test", "_USER=user2%40a.test", "_user", "_pass=x", "+_pass=x"] {
-        let checked = rule.check_query(Some(query), "user1@a.test");
-        assert_eq!(checked, Err(FormError::Twice), "{query}");
+        assert_eq!(rule.user(&fields, Some(query)), Err(FormError::Twice), "{query}");
     }
+    let form = Bytes::from("_pass=x");
+    let fields = wait(Fields::read(&Kind::Urlencoded, &form)).unwrap();
+    assert_eq!(rule.user(&fields, Some("_user=a")), Err(FormError::Twice), "half of it there");
+    assert_eq!(rule.user(&fields, Some("user=a")), Ok(None));
     assert!(rule.is_password_in("a=b&_PASS=x"));
     assert!(!rule.is_password_in("a=b&_user=x"));
 }
@@ -216,15 +224,124 @@ fn what_is_no_form_is_not_read() {
 }
 
 #[test]
-fn a_rule_is_for_one_place() {
+fn a_rule_is_for_one_place_or_for_all() {
+    let everywhere = rule();
+    for path in ["/", "/index.php", "/x/y"] {
+        assert!(everywhere.is_for(&Method::POST, path), "{path}");
+        assert!(!everywhere.is_for(&Method::GET, path), "{path}");
+    }
+    let rule = FormRule { place: Some("/?_task=login".parse().unwrap()), ..rule() };
+    assert!(rule.is_for(&Method::POST, "/") && rule.is_for(&Method::POST, "//"));
+    assert!(!rule.is_for(&Method::GET, "/") && !rule.is_for(&Method::POST, "/x"));
+    // What stands behind the ? may stand in the form, where PHP reads both alike.
+    let user = |query, form: &'static str| {
+        let fields = wait(Fields::read(&Kind::Urlencoded, &Bytes::from(form))).unwrap();
+        rule.user(&fields, query)
+    };
+    let someone = Ok(Some("a".to_owned()));
+    assert_eq!(user(Some("x=1&_task=login"), "_user=a&_pass=x"), someone);
+    assert_eq!(user(None, "_task=login&_user=a&_pass=x"), someone);
+    assert_eq!(user(Some("_task=mail"), "_task=login&_user=a&_pass=x"), someone);
+    assert_eq!(user(Some("_task=mail"), "_user=a&_pass=x"), Ok(None));
+    assert_eq!(user(None, "_user=a&_pass=x"), Ok(None));
+}
+
+/// PHP ends a media type at each of these, and reads the form.
+#[test]
+fn a_media_type_is_read_as_php_reads_it() {
+    for behind in ["", ";x", " ;x", ",x", " ,x", " x", "\t", "; charset=\u{fffd}"] {
+        let read = Kind::of(&format!("Application/X-WWW-Form-Urlencoded{behind}"));
+        assert_eq!(read, Ok(Some(Kind::Urlencoded)), "{behind:?}");
+    }
+    for parameters in [
+        "; xboundary=a; boundary=b",
+        "; boundary=a; boundary=b",
+        "; boundary=\"a,b\"",
+        "; boundary=\"a b\"",
+        ", boundary=a",
+    ] {
+        let read = Kind::of(&format!("multipart/form-data{parameters}"));
+        assert_eq!(read, Err(KindError), "{parameters}");
+    }
+}
+
+#[test]
+fn a_password_that_may_be_read_as_one_is_one() {
     let rule = rule();
-    let is_for = |method: &Method, path, query| rule.is_for(method, path, query);
-    assert!(is_for(&Method::POST, "/", Some("_task=login")));
-    assert!(is_for(&Method::POST, "/", Some("x=1&_task=login")));
-    assert!(!is_for(&Method::GET, "/", Some("_task=login")));
-    assert!(!is_for(&Method::POST, "/", Some("_task=mail")));
-    assert!(!is_for(&Method::POST, "/", None));
-    assert!(!is_for(&Method::POST, "/x", Some("_task=login")));
+    for (media_type, form) in [
+        (URLENCODED, "_user=a&_PASS=x"),
+        (URLENCODED, "_user=a&+_pass=x"),
+        (URLENCODED, "_user=a&_pass%5b%5d=x"),
+        ("application/json", r#"{"_user": "a", "_pass": 1234}"#),
+    ] {
+        let kind = Kind::of(media_type).unwrap().unwrap();
+        let fields = wait(Fields::read(&kind, &Bytes::from(form))).unwrap();
+        assert_eq!(rule.user(&fields, None), Ok(Some("a".into())), "{form}");
+        assert_eq!(rule.password(&fields), Err(FormError::Twice), "{form}");
+    }
+}
+
+/// Whether a form that is too long to be read is seen to have a `_pass`, in pieces of this length.
+fn watched(media_type: Option<&str>, form: &[u8], length: usize) -> bool {
+    let kind = media_type.map(|it| Kind::of(it).unwrap().unwrap());
+    let mut watch = Watch::new(kind.as_ref(), vec!["_pass".to_owned()]);
+    form.chunks(length).any(|piece| watch.finds(piece))
+}
+
+#[test]
+fn a_password_shows_in_a_long_form_however_it_is_written() {
+    let head = |name: &str| {
+        format!("---x-\r\nX: y\r\nContent-Disposition: form-data; {name}\r\n\r\nx\r\n---x---\r\n")
+    };
+    let padding = "x".repeat(5000);
+    let found = [
+        (Some(URLENCODED), format!("a={padding}&_pass=x")),
+        (Some(URLENCODED), format!("a={padding}&_user=b&%5fpass&b=c")),
+        (Some(URLENCODED), format!("_PASS=x&a={padding}")),
+        (Some(URLENCODED), format!("a=b&{}_pass=x", "+".repeat(5000))),
+        (None, format!("a={padding}&_pass=x")),
+        (None, format!(" \r\n{{\"a\": [\"{padding}\"], \"_pass\": 1}}")),
+        (
+            Some("application/json"),
+            format!("{{\"a\": \"{padding}\\\"\", \"_\\u0070ass\" : \"x\"}}"),
+        ),
+        (Some(MULTIPART), padding.clone() + "\r\n" + &head("name=\"_pass\"")),
+        (Some(MULTIPART), head("name='_pass'")),
+        (Some(MULTIPART), head("name = _pass")),
+        (Some(MULTIPART), head("name=\"_p\\ass\"; x=y")),
+        (Some(MULTIPART), head("name*=utf-8''%5fpass")),
+        (Some(MULTIPART), head("filename=f; NAME=_pass")),
+        (Some(MULTIPART), head("name=\"_pass\"").replace("\r\n", "\n")),
+        (Some(MULTIPART), head(&format!("x={}", padding.repeat(4)))),
+    ];
+    for length in [1, 7, 100_000] {
+        for (media_type, form) in &found {
+            let is_found = watched(*media_type, form.as_bytes(), length);
+            assert!(is_found, "{media_type:?} {}", form.replace(&padding, "…"));
+        }
+    }
+}
+
+#[test]
+fn a_long_form_without_a_password_passes() {
+    let padding = "x".repeat(5000);
+    let file = "---x-\r\nContent-Disposition: form-data; name=\"f\"; filename=\"my_pass.eml\"\r\n\r\n\
+                To: x\r\n\r\n<input name=\"_pass\">&_pass=x\r\n---x---\r\n";
+    for (media_type, form) in [
+        (Some(URLENCODED), format!("_message={padding}&a==_pass=x&_passw=y&_user=z")),
+        (None, format!("{padding}_pass=x&b={padding}")),
+        (
+            None,
+            format!(
+                "{{\"a\": {{\"_pass\": 1}}, \"b\": \"_pass\", \"c\": \"\\\":_pass\", \"d\": \"{padding}\"}}"
+            ),
+        ),
+        (Some(MULTIPART), file.to_owned()),
+    ] {
+        for length in [1, 7, 100_000] {
+            assert!(!watched(media_type, form.as_bytes(), length), "{media_type:?} {form}");
+        }
+    }
 }
 
 proptest! {
@@ -256,6 +373,10 @@ proptest! {
         for kind in [URLENCODED, MULTIPART, "application/json"] {
             let _ = user(kind, form.clone());
             let _ = user(kind, text.clone());
+            for length in [1, 9] {
+                watched(Some(kind), &form, length);
+                watched(None, text.as_bytes(), length);
+            }
         }
         let _ = Kind::of(&text);
         let _ = Kind::of(&format!("multipart/form-data; {text}"));

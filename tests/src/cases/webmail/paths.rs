@@ -10,6 +10,7 @@ use crate::talk::http1::{Answer, ask};
 
 pub(crate) const CASES: &[Case] = &[
     ("webmail::paths::a_login_form_is_one_however_its_path_is_written", forms),
+    ("webmail::paths::each_form_of_a_path_is_tried", several_forms),
     ("webmail::paths::who_logs_out_is_forgotten_however_the_path_is_written", log_out),
     ("webmail::paths::the_page_is_at_its_own_path_alone", page),
 ];
@@ -90,6 +91,42 @@ fn forms() {
         assert_eq!(answer.status, 303, "{target}: {answer:?}");
     }
     assert_eq!(back_end.seen().len(), before);
+}
+
+/// The second of two entries for one path, and what stands behind a `?` in the form itself.
+fn several_forms() {
+    let back_end = back_end();
+    let forms = "[webmail]\nlogin-forms = [{ path = \"/in?t=a\", user = \"u\", password = \"p\" }, \
+                 { path = \"/in\", user = \"v\", password = \"q\" }]\n";
+    let (_waypost, _, port) = in_clear(back_end.address.port(), forms);
+    for (target, form, status) in [
+        ("/in?t=a", "u=user1@localdomain.test&p=x", 200),
+        ("/in", "t=a&u=user1@localdomain.test&p=x", 200),
+        ("/in", "u=user1@localdomain.test&p=x", 303),
+        ("/in", "v=user1@localdomain.test&q=x", 200),
+        ("/in?t=a", "v=user1@localdomain.test&q=x", 200),
+        ("/in?v=user1@localdomain.test", "q=x", 400),
+        ("/out", "v=user1@localdomain.test&q=x", 303),
+    ] {
+        let answer = post(port, target, form);
+        assert_eq!(answer.status, status, "{target} {form}: {answer:?}");
+    }
+    // At the path of a form JSON is nothing else, and what says nothing of itself may be it.
+    let json = "{\"v\": \"user1@localdomain.test\", \"q\": \"x\"}";
+    for (media_type, form, status) in [
+        ("application/json", json, 200),
+        ("text/plain", json, 200),
+        ("application/json", "{\"v\": ", 400),
+        ("application/json", "[]", 400),
+        ("text/plain", "{\"v\": ", 303),
+    ] {
+        let length = form.len();
+        let request = format!(
+            "POST /in HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\
+             Content-Type: {media_type}\r\n\r\n{form}"
+        );
+        assert_eq!(ask(port, &request).status, status, "{media_type} {form}");
+    }
 }
 
 fn log_out() {

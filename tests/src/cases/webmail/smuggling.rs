@@ -109,6 +109,11 @@ fn malformed() {
         ("GET http://localhost@other.test/ HTTP/1.1", "Host: localhost@other.test\r\n"),
         ("GET http://other.test/ HTTP/1.1", ""),
         ("GET / HTTP/1.1", "Host:\r\n"),
+        ("POST / HTTP/1.1", "Host: localhost\r\nContent-Type: a/b\r\nContent-Type: a/b\r\n"),
+        // Names that to some servers are the same as with `-`.
+        ("POST / HTTP/1.1", "Host: localhost\r\nContent_Type: a/b\r\n"),
+        ("POST / HTTP/1.1", "Host: localhost\r\nX_HTTP_Method_Override: PUT\r\n"),
+        ("POST / HTTP/1.1", "Host: localhost\r\nX.HTTP.Method: PUT\r\n"),
         ("GET / HTTP/1.1", "Host: local host\r\n"),
         ("GET / HTTP/1.1", "Host: localhost/x\r\n"),
         ("GET / HTTP/1.1", "Host: user@localhost\r\n"),
