@@ -1,5 +1,8 @@
 //! What can only be checked once everything is read: whether what refers to each other fits.
 
+mod ldap_routing;
+mod served;
+
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::SocketAddr;
@@ -8,7 +11,6 @@ use std::ops::Range;
 use waypost_directory::{Grant, GrantError};
 use waypost_model::{Encryption, Protocol};
 use waypost_net::backend::{Entry, MasterForm};
-use waypost_policy::PluginSource;
 use waypost_routing::DomainPattern;
 use waypost_smtp::Split;
 
@@ -18,7 +20,7 @@ use crate::sections::backend::BackendRead;
 use crate::sections::directory::DirectoryRead;
 use crate::sections::domain::DomainRead;
 use crate::sections::listener::ListenerRead;
-use crate::sections::policy::{GrantRead, Policy, PolicyRead};
+use crate::sections::policy::{GrantRead, PolicyRead};
 use crate::sections::smtp::Smtp;
 use crate::sections::spool::Spool;
 use crate::sections::webmail::Webmail;
@@ -55,6 +57,8 @@ pub(crate) fn check(reading: &Reading<'_>, everything: &Everything) {
     check_verification(reading, everything);
     check_entries(reading, everything);
     if !reading.has_errors() {
+        // Else it may be a domain that could not be read.
+        served::check_served(reading, everything);
         // Else it may be a mistyped name that makes something look unused.
         warn_of_unused(reading, everything);
         warn_of_web_logins(reading, everything);
@@ -202,7 +206,7 @@ fn check_fallback_for_any_domain(reading: &Reading<'_>, everything: &Everything)
     let any = everything.domains.iter().filter(|read| read.domain.pattern == DomainPattern::Any);
     for (read, policy) in any.flat_map(|read| read.policies.iter().map(move |p| (read, p))) {
         let known = everything.policies.iter().find(|known| known.policy.name == policy.value);
-        if known.is_some_and(|known| falls_back_for_everybody(&known.policy)) {
+        if known.is_some_and(|known| ldap_routing::falls_back_for_everybody(&known.policy)) {
             let message = format!(
                 "with a listener for mail ([{}]) this policy must not fall back for no-entry: \
                  every address of every domain would exist; set its fallback-on without no-entry",
@@ -226,7 +230,7 @@ fn listener_for<'a>(
 /// itself, so that nothing need be kept for it.
 fn check_mail(reading: &Reading<'_>, everything: &Everything) {
     let Some(mail) = listener_for(everything, &[Protocol::Smtp, Protocol::Lmtp]) else { return };
-    let Smtp { settings, lacks_postmaster, key, span } = &everything.smtp;
+    let Smtp { settings, lacks_postmaster, key, span, .. } = &everything.smtp;
     if *lacks_postmaster {
         let message = format!(
             "with a listener for mail ([{}]) expected [smtp] with postmaster, whose mail every \
@@ -249,18 +253,6 @@ fn check_mail(reading: &Reading<'_>, everything: &Everything) {
     }
 }
 
-/// Whether `ldap-routing` answers with its `fallback-hosts` for `no-entry`, as it does if nothing
-/// else is written.
-fn falls_back_for_everybody(policy: &Policy) -> bool {
-    let PluginSource::Builtin { name: "ldap-routing", .. } = policy.plugin else { return false };
-    let settings = policy.settings.value();
-    let list = |key| settings.get(key).and_then(|value| value.as_array());
-    if list("fallback-hosts").is_none_or(|hosts| hosts.is_empty()) {
-        return false;
-    }
-    list("fallback-on").is_none_or(|on| on.iter().any(|condition| condition == "no-entry"))
-}
-
 /// What checking passwords at the front needs of directories, policies and back ends.
 fn check_verification(reading: &Reading<'_>, everything: &Everything) {
     for read in &everything.policies {
@@ -281,7 +273,7 @@ fn check_verification(reading: &Reading<'_>, everything: &Everything) {
             let message = "no directory of this policy has a password-field to compare with";
             reading.error(span.clone(), &key, message);
         }
-        check_verify_setting(reading, &read.policy, span, &key);
+        ldap_routing::check_verify_setting(reading, &read.policy, span, &key);
     }
 }
 
@@ -350,26 +342,6 @@ fn warn_of_web_logins(reading: &Reading<'_>, everything: &Everything) {
                            back ends have webmail, nobody can log in there";
             warn(&read.name_span, &format!("{}.enter", read.entry_key), message.to_owned());
         }
-    }
-}
-
-/// `ldap-routing` says in its own settings which way it asks for.
-fn check_verify_setting(reading: &Reading<'_>, policy: &Policy, span: &Range<usize>, key: &str) {
-    let PluginSource::Builtin { name: "ldap-routing", .. } = policy.plugin else { return };
-    let verify = policy.settings.value().get("verify").and_then(|value| value.as_str());
-    let allowed = match verify.unwrap_or("backend") {
-        "backend" => policy.verification.backend,
-        "bind" => policy.verification.bind,
-        "password" => policy.verification.password,
-        // The plugin itself says what is wrong.
-        _ => true,
-    };
-    if !allowed {
-        let verify = verify.unwrap_or("backend");
-        let message = format!(
-            "its settings say verify = {verify:?}, which is not among what the policy may ask for"
-        );
-        reading.error(span.clone(), key, message);
     }
 }
 

@@ -29,6 +29,19 @@ impl FromStr for DomainPattern {
     }
 }
 
+impl DomainPattern {
+    /// Whether this entry by itself, beside no other, answers for a domain.
+    pub fn serves(&self, domain: &Domain, purpose: Purpose) -> bool {
+        match self {
+            Self::Exactly(known) => known == domain,
+            Self::Below(above) => {
+                domain.as_str().strip_suffix(above.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            }
+            Self::Any => purpose != Purpose::Recipient,
+        }
+    }
+}
+
 impl std::fmt::Display for DomainPattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -137,6 +150,29 @@ impl<P> DomainTable<P> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_entry_serves_what_the_table_finds() {
+        use waypost_model::{Address, Domain, Lookup, Purpose};
+
+        use super::{DomainPattern, DomainTable, OnFault, Served};
+
+        for pattern in ["a.test", "*.a.test", "*"] {
+            let pattern: DomainPattern = pattern.parse().unwrap();
+            let policies = vec![std::sync::Arc::new(())];
+            let on_fault = OnFault::Defer;
+            let served = Served { pattern: pattern.clone(), policies, on_fault, shadow: None };
+            let table = DomainTable::new([served]).unwrap();
+            for domain in ["a.test", "b.a.test", "c.b.a.test", "ba.test", "b.test"] {
+                for purpose in [Purpose::Login, Purpose::Recipient, Purpose::Identify] {
+                    let domain = Domain::new(domain).unwrap();
+                    let address = Address::from_parts("u", domain.clone()).unwrap();
+                    let found = table.find(&Lookup { purpose, address }).is_some();
+                    assert_eq!(pattern.serves(&domain, purpose), found, "{pattern} {domain}");
+                }
+            }
+        }
+    }
+
     use std::sync::Arc;
 
     use waypost_model::{Address, Lookup, Purpose};

@@ -1,5 +1,6 @@
 //! `waypost check`: everything that can be found wrong before a client comes.
 
+mod policies;
 mod process;
 
 use crate::output::say;
@@ -75,6 +76,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<()> {
                 findings.add(&format!("policy {}", policy.name), Ok(found));
             }
         }
+        policies::ask_policies(&config, &made, arguments.offline, &mut findings).await;
         if !arguments.offline {
             check_directories(&made, &mut findings).await;
             check_back_ends(&config, &made, &metrics, &mut findings).await?;

@@ -10,6 +10,8 @@ use crate::servers::{Authority, folder, free_port, program, run};
 
 pub(crate) const CASES: &[Case] = &[
     ("starting::check_refuses_what_run_refuses", refused),
+    ("starting::check_asks_policies_whether_their_settings_fit", misconfigured),
+    ("starting::a_fallback_is_judged_as_the_plugin_decides", fallback),
     ("starting::files_are_read_as_who_serves", as_who_serves),
 ];
 
@@ -120,4 +122,110 @@ fn as_who_serves() {
     let check = run(Command::new(program()).args(["check", "--offline", "--config"]).arg(&file));
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(check.status.success() && said.contains("ok     user: nobody"), "{said}");
+}
+
+/// A policy over a file, by which everybody in any domain may log in.
+const LDAP: &str = r#"[server]
+hostname = "mail.localdomain.test"
+
+[listener.imap]
+protocol = "imap"
+bind = ["127.0.0.1:PORT"]
+tls = "none"
+allow-plaintext-login = true
+
+[listener.lmtp]
+protocol = "lmtp"
+bind = ["127.0.0.1:MX"]
+tls = "none"
+
+[smtp]
+postmaster = "postmaster@localdomain.test"
+
+[directory.main]
+ldif = "users.ldif"
+base = "dc=localdomain,dc=test"
+password-field = "userPassword"
+
+[policy.ldap]
+plugin = "builtin:ldap-routing"
+directories = { main = ["mail", "mailHost"] }
+targets = ["127.0.0.2"]
+verification = ["backend", "password"]
+
+[policy.ldap.settings]
+directory = "main"
+search-base = "dc=localdomain,dc=test"
+search-pattern = "mail=%e"
+host-field = "mailHost"
+#SETTINGS
+
+[policy.other]
+plugin = "builtin:shard"
+targets = ["127.0.0.2"]
+settings = { shards = { one = { hosts = "127.0.0.2" } } }
+
+[domain."localdomain.test"]
+policies = ["other"]
+
+[domain."*"]
+policies = ["ldap"]
+"#;
+const LDIF: &str = "dn: uid=user1,dc=localdomain,dc=test\nmail: user1@localdomain.test\n";
+
+fn misconfigured() {
+    let text = LDAP.replace("PORT", &free_port().to_string());
+    let text = text.replace("MX", &free_port().to_string());
+    let folder = folder(&text, &[("users.ldif", LDIF)]);
+    let file = folder.path().join("waypost.toml");
+    let check = run(Command::new(program()).args(["check", "--offline", "--config"]).arg(&file));
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+    for (from, to, told) in [
+        ("\"mailHost\"\n", "\"mailHots\"\n", "\"mailHots\" is not among"),
+        ("directory = \"main\"", "directory = \"mian\"", "mian"),
+        (
+            "search-base = \"dc=localdomain",
+            "search-base = \"dc=elsewhere",
+            "not at or below the directory",
+        ),
+    ] {
+        fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let said = refusal(&["check", "--offline"], &file);
+        let line = said.lines().find(|line| line.starts_with("WRONG  policy ldap, domain *"));
+        assert!(line.is_some_and(|line| line.contains(told)), "{to}: {told} is missing in\n{said}");
+    }
+}
+
+/// The configuration's judgement of what the plugin does with whom it does not know, against what
+/// it does.
+fn fallback() {
+    let text = LDAP.replace("PORT", &free_port().to_string());
+    let text = text.replace("MX", &free_port().to_string());
+    let folder = folder(&text, &[("users.ldif", LDIF)]);
+    let file = folder.path().join("waypost.toml");
+    for verify in ["backend", "password"] {
+        for on in ["", "fallback-on = [\"no-host-field\"]", "fallback-on = [\"no-entry\"]"] {
+            if verify == "password" && on.contains("no-entry") {
+                // The plugin itself refuses that.
+                continue;
+            }
+            let settings = format!("verify = {verify:?}\nfallback-hosts = [\"127.0.0.2\"]\n{on}");
+            let with_mail = text.replace("#SETTINGS", &settings);
+            let (login, rest) = with_mail.split_once("[listener.lmtp]").unwrap();
+            let rest = rest.split_once("[directory").unwrap().1;
+            fs::write(&file, format!("{login}[directory{rest}")).unwrap();
+            let mut route = Command::new(program());
+            let route = route.args(["route", "nobody@elsewhere.test", "--config"]).arg(&file);
+            let falls_back = run(route).status.success();
+            fs::write(&file, &with_mail).unwrap();
+            let check = ["check", "--offline", "--config"];
+            let check = run(Command::new(program()).args(check).arg(&file));
+            let said = String::from_utf8_lossy(&check.stderr).into_owned();
+            assert_eq!(
+                said.contains("must not fall back for no-entry"),
+                falls_back,
+                "{settings}: {said}"
+            );
+        }
+    }
 }

@@ -63,6 +63,7 @@ pub(crate) struct ListenerRead {
     pub(crate) key: String,
     pub(crate) bind: Vec<Placed<SocketAddr>>,
     pub(crate) tls_span: Range<usize>,
+    pub(crate) default_domain_span: Range<usize>,
     /// The key and place of what lets clients log in with a certificate alone.
     pub(crate) certificate_name_from: Option<(String, Range<usize>)>,
 }
@@ -307,6 +308,7 @@ fn read_table(
         key: table.key().to_owned(),
         bind,
         tls_span: table.span_of(&TLS),
+        default_domain_span: table.span_of(&DEFAULT_DOMAIN),
         certificate_name_from: certificate_name_from.flatten(),
     })
 }

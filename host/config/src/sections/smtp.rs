@@ -17,6 +17,7 @@ pub(crate) struct Smtp {
     pub(crate) lacks_postmaster: bool,
     pub(crate) key: String,
     pub(crate) span: Range<usize>,
+    pub(crate) postmaster_span: Range<usize>,
 }
 
 static POSTMASTER: Setting<Address> = Setting::optional(
@@ -199,6 +200,7 @@ pub(crate) fn read(table: &Table<'_>, hostname: &Arc<str>) -> Smtp {
         lacks_postmaster: !table.has(&POSTMASTER),
         key: table.key().to_owned(),
         span: table.span(),
+        postmaster_span: table.span_of(&POSTMASTER),
     }
 }
 

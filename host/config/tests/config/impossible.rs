@@ -220,6 +220,7 @@ fn a_bind_password_in_clear_is_warned_of() {
 fn a_fallback_for_everybody_where_mail_comes_in() {
     let mail = GOOD
         .replace("[domain.\"example.test\"]", "[domain.\"*\"]")
+        .replace("[backend.", "[domain.\"example.test\"]\npolicies = [\"ldap\"]\n\n[backend.")
         .replace("protocol = \"imap\"", "protocol = \"smtp\"")
         .replace("default-domain = \"example.test\"\n", "")
         .replace("[tls]", "[smtp]\npostmaster = \"a@example.test\"\nsplit = \"defer\"\n\n[tls]")
@@ -234,8 +235,51 @@ fn a_fallback_for_everybody_where_mail_comes_in() {
     let harmless =
         mail.replace("fallback-hosts", "fallback-on = [\"no-host-field\"]\nfallback-hosts");
     parse(&harmless).unwrap();
-    let one_domain = mail.replace("[domain.\"*\"]", "[domain.\"example.test\"]");
+    let one_domain = mail.replace("[domain.\"*\"]", "[domain.\"two.example.test\"]");
     parse(&one_domain).unwrap();
+}
+
+#[test]
+fn a_fallback_is_for_nobody_without_an_entry_where_the_front_checks_passwords() {
+    let mail = GOOD
+        .replace("[domain.\"example.test\"]", "[domain.\"*\"]")
+        .replace(
+            "[tls]",
+            "[listener.mx]\nprotocol = \"lmtp\"\nbind = [\"[::]:24\"]\ntls = \"none\"\n\n[tls]",
+        )
+        .replace("[tls]", "[smtp]\npostmaster = \"a@example.test\"\n\n[tls]")
+        .replace("[backend.", "[domain.\"example.test\"]\npolicies = [\"ldap\"]\n\n[backend.")
+        .replace(
+            "host-field = ",
+            "verify = \"password\"\nfallback-hosts = [\"10.0.0.9\"]\nhost-field = ",
+        )
+        .replace("targets = ", "verification = [\"password\"]\ntargets = ");
+    parse(&mail).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+#[test]
+fn domains_that_nobody_serves() {
+    assert_eq!(
+        broken("default-domain = \"example.test\"", "default-domain = \"exmaple.test\""),
+        [
+            "8:18: listener.imaps.default-domain: no [domain] serves exmaple.test, so that nobody can \
+          log in with a bare name; expected [domain.\"exmaple.test\"]"
+        ]
+    );
+    for pattern in ["*", "*.test"] {
+        parse(&good_with("[domain.\"example.test\"]", &format!("[domain.{pattern:?}]"))).unwrap();
+    }
+    let mail = "[listener.mx]\nprotocol = \"lmtp\"\nbind = [\"[::]:24\"]\ntls = \"none\"\n\n\
+                [smtp]\npostmaster = \"a@example.test\"\n\n[tls]";
+    let mail = good_with("[tls]", mail);
+    parse(&mail).unwrap();
+    // `*` is for logins only.
+    for (from, to) in
+        [("a@example.test", "a@b.test"), ("[domain.\"example.test\"]", "[domain.\"*\"]")]
+    {
+        let told = told(&problems(&mail.replace(from, to)));
+        assert!(told[0].starts_with("16:14: smtp.postmaster: no [domain] serves "), "{told:?}");
+    }
 }
 
 #[test]
