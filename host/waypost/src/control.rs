@@ -1,6 +1,6 @@
 //! The control socket's two ends: what the process does when it is asked, and how commands ask.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,15 @@ use waypost_spool::Id;
 
 use crate::builtin::SYSTEM;
 use crate::cli::ControlArgs;
-use crate::spool;
+use crate::{reload, spool};
 
-/// Where a reload's outcome goes.
-pub(crate) type Reload = oneshot::Sender<Result<Value, String>>;
+/// Somebody asks for a reload.
+pub(crate) struct Reload {
+    /// The configuration that they mean, where they name one.
+    pub(crate) config: Option<PathBuf>,
+    /// Where the outcome goes.
+    pub(crate) outcome: oneshot::Sender<Result<Value, String>>,
+}
 
 /// To commands for a spool.
 const NO_SPOOL: &str = "the process that serves has no spool";
@@ -36,9 +41,11 @@ impl Process {
         (Self { reloads, queue }, asked)
     }
 
-    async fn reload(&self) -> Answer {
+    async fn reload(&self, request: &Request) -> Answer {
+        let config = request.arguments.get(reload::CONFIG).and_then(Value::as_str);
         let (outcome, told) = oneshot::channel();
-        let told = match self.reloads.send(outcome).await {
+        let asked = Reload { config: config.map(PathBuf::from), outcome };
+        let told = match self.reloads.send(asked).await {
             Ok(()) => told.await.ok(),
             Err(_) => None,
         };
@@ -101,7 +108,7 @@ fn ids(request: &Request) -> Result<Vec<Id>, String> {
 impl Commands for Process {
     async fn run(&self, request: Request) -> Answer {
         match request.command.as_str() {
-            "reload" => self.reload().await,
+            reload::RELOAD => self.reload(&request).await,
             spool::RETRY => self.retry(&request),
             spool::DROP => self.forget(&request).await,
             _ => Answer::unknown(&request),
@@ -135,7 +142,7 @@ pub(crate) fn command(arguments: &ControlArgs, request: &Request) -> anyhow::Res
     }
 }
 
-fn configured_socket(config: &Path) -> anyhow::Result<std::path::PathBuf> {
+fn configured_socket(config: &Path) -> anyhow::Result<PathBuf> {
     Config::control_socket(config, &SYSTEM)?.with_context(|| {
         format!(
             "{} has no control socket: set `control` in [server] and start waypost again",

@@ -31,7 +31,7 @@ use crate::doors::{Services, doors};
 use crate::generation::Maker;
 use crate::rights::{self, Who};
 use crate::workers::Workers;
-use crate::{control, logging, mail, metrics, record, web};
+use crate::{control, logging, mail, metrics, record, reload, web};
 
 /// How often the files of certificates and keys are looked at.
 pub(crate) const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
@@ -211,9 +211,13 @@ impl Serving<'_> {
                     // The log has said what came of it.
                     let _ = self.reload().await;
                 }
-                Some(outcome) = reloads.recv() => {
+                Some(Reload { config, outcome }) = reloads.recv() => {
+                    let loaded = match self.is_mine(config.as_deref()) {
+                        Ok(()) => self.reload().await,
+                        Err(why) => Err(why),
+                    };
                     // Who asked may have gone.
-                    let _ = outcome.send(self.reload().await);
+                    let _ = outcome.send(loaded);
                 }
                 _ = terminate.recv() => break true,
                 // Somebody at a terminal does not want to wait.
@@ -246,7 +250,8 @@ impl Serving<'_> {
 
     /// A new generation, all or nothing. What came of it goes to the log, and to whoever asked.
     async fn reload(&self) -> Result<Value, String> {
-        let loaded = match self.load().await {
+        let troubles = self.renew_files().await;
+        match self.load().await {
             Ok((config, generation)) => {
                 self.process.generation.store(Arc::new(generation));
                 let remarks = self.remarks(&config);
@@ -254,7 +259,12 @@ impl Serving<'_> {
                     tracing::warn!(target: "waypost", "{remark}");
                 }
                 tracing::info!(target: "waypost", "the configuration was loaded anew");
-                Ok(json!({ "remarks": remarks }))
+                let file = reload::plain(self.path).display().to_string();
+                Ok(json!({
+                    reload::CONFIG: file,
+                    reload::REMARKS: remarks,
+                    reload::TROUBLES: troubles,
+                }))
             }
             Err(error) => {
                 let why = format!(
@@ -263,14 +273,47 @@ impl Serving<'_> {
                 tracing::error!(target: "waypost", "{why}");
                 Err(why)
             }
-        };
-        if let Some(certificates) = self.certificates.clone() {
-            let _ = tokio::task::spawn_blocking(move || certificates.refresh()).await;
         }
-        if let Some(keys) = self.web.as_ref().map(|web| web.keys.clone()) {
-            let _ = tokio::task::spawn_blocking(move || keys.refresh()).await;
+    }
+
+    /// Whether whoever asks for a reload means the configuration of this process.
+    fn is_mine(&self, meant: Option<&Path>) -> Result<(), String> {
+        let own = reload::plain(self.path);
+        match meant {
+            Some(meant) if meant != own => Err(format!(
+                "this process serves {}, and was not asked to load that anew but {}; start it with \
+                 that file to have it serve that",
+                own.display(),
+                meant.display()
+            )),
+            _ => Ok(()),
         }
-        loaded
+    }
+
+    /// Has the files of certificates and keys looked at, and says of which nothing came. Those
+    /// before stay in force then.
+    async fn renew_files(&self) -> Vec<String> {
+        let certificates = self.certificates.clone();
+        let keys = self.web.as_ref().map(|web| web.keys.clone());
+        let started = self.started.clone();
+        let renewing = tokio::task::spawn_blocking(move || {
+            let mut troubles = Vec::new();
+            // What was found wrong before is not read again until it changes, so it is judged apart.
+            if let Some(certificates) = certificates {
+                let _ = certificates.refresh();
+                let files = started.tls.certificates.clone();
+                troubles.extend(Certificates::load(files).err().map(|error| error.to_string()));
+            }
+            if let Some(keys) = keys {
+                let _ = keys.refresh();
+                let found = web::keys(&started).and_then(Result::err);
+                troubles.extend(found.map(|error| error.to_string()));
+            }
+            troubles
+        });
+        let troubles = renewing.await.unwrap_or_default();
+        let before = "what was read before stays in force";
+        troubles.into_iter().map(|trouble| format!("{trouble}; {before}")).collect()
     }
 
     async fn load(&self) -> anyhow::Result<(Arc<Config>, Generation<LoadedPolicy>)> {

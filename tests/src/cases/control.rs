@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::Case;
-use crate::servers::{Waypost, free_port, program, run};
+use crate::servers::{Authority, Waypost, free_port, program, run};
 use crate::talk::Talk;
 
 pub(crate) const CASES: &[Case] = &[
     ("control::a_reload_says_at_the_terminal_what_came_of_it", reload),
+    ("control::a_reload_is_of_the_file_that_serves_and_tells_of_what_it_names", files),
     ("control::nobody_to_command_is_said", nobody),
 ];
 
@@ -63,7 +64,7 @@ fn reload() {
     let mode = fs::metadata(waypost.file("control")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "nobody else's business");
     let file = waypost.configuration();
-    let nothing_new = ("the configuration was loaded anew\n".to_owned(), String::new());
+    let nothing_new = (format!("{} was loaded anew\n", file.display()), String::new());
     let (output, out, err) = command(&file);
     assert!(output.status.success(), "{err}");
     assert_eq!((out, err), nothing_new);
@@ -94,6 +95,40 @@ fn reload() {
     fs::write(&file, good).unwrap();
     let (_, out, err) = command(&file);
     assert_eq!((out, err), nothing_new);
+}
+
+fn files() {
+    let authority = Authority::new();
+    let (chain, key) = authority.issue(&["localhost"]);
+    let text = configuration(free_port()).replace(
+        "[directory.main]",
+        "[tls]\ncertificates = [{ chain = \"chain.pem\", key = \"key.pem\" }]\n\n[directory.main]",
+    );
+    let files = [("users.ldif", USERS), ("chain.pem", &chain), ("key.pem", &key)];
+    let waypost = Waypost::start(&text, &files);
+    let other = waypost.file("other.toml");
+    fs::write(&other, &text).unwrap();
+    let (output, out, err) = command(&other);
+    assert_eq!((output.status.code(), &*out), (Some(1), ""), "{err}");
+    for told in ["other.toml", "this process serves", "waypost.toml"] {
+        assert!(err.contains(told), "{told} is missing in {err}");
+    }
+    // The same file by another name.
+    let link = waypost.file("link.toml");
+    std::os::unix::fs::symlink(waypost.configuration(), &link).unwrap();
+    let (output, _, err) = command(&link);
+    assert!(output.status.success(), "{err}");
+
+    fs::write(waypost.file("chain.pem"), "garbage").unwrap();
+    // However often it is tried.
+    for _ in 0..2 {
+        let (output, out, err) = command(&waypost.configuration());
+        assert_eq!(output.status.code(), Some(1), "{out}{err}");
+        assert!(err.contains("chain.pem") && err.contains("stays in force"), "{err}");
+    }
+    fs::write(waypost.file("chain.pem"), &chain).unwrap();
+    let (output, _, err) = command(&waypost.configuration());
+    assert!(output.status.success(), "{err}");
 }
 
 fn nobody() {

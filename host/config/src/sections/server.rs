@@ -128,7 +128,8 @@ static CONTROL: Setting<AnyPath> = Setting::optional(
     "commands cannot reach the process",
     "The Unix socket over which commands such as waypost reload reach the process. Only root and \
      the user who serves can use it; that user must be able to write to its folder, and nobody \
-     else should.",
+     else should. A reload covers [directory], [policy], [domain] and [backend]; a change elsewhere \
+     takes effect at the next start.",
 );
 static LOG_FORMAT: Setting<LogFormat> =
     Setting::with_default("log-format", "\"text\"", "Lines for people, or JSON for programs.");
