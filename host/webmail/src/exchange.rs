@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE};
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, MAX_FORWARDS, UPGRADE};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 use waypost_model::{Address, Route, Target};
@@ -22,10 +23,11 @@ use crate::back::{Answered, Head, Load, Way};
 use crate::body::{AnswerBody, BodyFault, ClientBody, Gate, Progress};
 use crate::decoy;
 use crate::entry;
-use crate::headers::{self, Origin};
+use crate::headers;
 use crate::journal::Line;
+use crate::origin::Origin;
 use crate::proof::Proof;
-use crate::reception::{Asker, Visit};
+use crate::reception::{Asker, Reply, Visit};
 use crate::requests::Place;
 use crate::scrutiny::{Addressed, Misfit, scrutinise};
 use crate::session::Session;
@@ -114,7 +116,7 @@ where
 {
     async fn run(
         &self,
-        parts: Parts,
+        mut parts: Parts,
         incoming: Incoming,
         line: &mut Line,
     ) -> Result<Outcome, Reason> {
@@ -123,6 +125,12 @@ where
         let addressed = scrutinise(&parts.method, &parts.uri, parts.version, &parts.headers)?;
         if headers::runs_in_circle(&parts.headers, &settings.hostname) {
             return Err(Reason::Circle);
+        }
+        if parts.method == Method::OPTIONS
+            && let Some(left) = headers::max_forwards(&parts.headers)
+        {
+            let less = left.checked_sub(1).ok_or_else(last_hop)?;
+            parts.headers.insert(MAX_FORWARDS, HeaderValue::from(less));
         }
         if length(&parts).is_some_and(|length| length > settings.max_body_size) {
             return Err(BodyFault::TooLarge.into());
@@ -431,6 +439,15 @@ fn has_failed(visit: &Visit, answered: &Answered) -> bool {
 
 fn is_unauthorized(visit: &Visit, answered: &Answered) -> bool {
     matches!(visit, Visit::Basic(_)) && answered.response.status() == StatusCode::UNAUTHORIZED
+}
+
+/// Whoever asks what can be done here, and no further, hears what we let through.
+fn last_hop() -> Reason {
+    let mut response = Response::new(Bytes::new());
+    let allowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, PROPFIND, PROPPATCH, MKCOL, \
+                   MKCALENDAR, COPY, MOVE, LOCK, UNLOCK, REPORT";
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    Reason::Reply(Box::new(Reply { kind: "options", response }))
 }
 
 /// The length of the body, where the head says.

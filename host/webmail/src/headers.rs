@@ -6,17 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use http::Version;
 use http::header::{
     ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName,
-    HeaderValue, InvalidHeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    HeaderValue, InvalidHeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use http::uri::Authority;
-use waypost_net::networks::Networks;
 
 use crate::cookie;
 
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
@@ -85,36 +84,6 @@ impl Ends {
     /// Whether they are those of requests for this host.
     pub(crate) fn are_for(&self, authority: &Authority) -> bool {
         self.authority.as_str() == authority.as_str()
-    }
-}
-
-/// Who a request comes from and how, where proxies in front are believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) client: IpAddr,
-    pub(crate) encrypted: bool,
-}
-
-impl Origin {
-    /// The nearest hop of the request's path that is no trusted proxy.
-    pub(crate) fn of(
-        headers: &HeaderMap,
-        peer: IpAddr,
-        encrypted: bool,
-        trusted: &Networks,
-    ) -> Self {
-        if !trusted.contains(peer) {
-            return Self { client: peer, encrypted };
-        }
-        let hops = list(headers, &X_FORWARDED_FOR);
-        let hops: Vec<IpAddr> = hops.rev().map_while(|hop| hop.parse().ok()).collect();
-        let client = hops.iter().find(|hop| !trusted.contains(**hop)).or_else(|| hops.last());
-        // The first word is that of the proxy which the client itself has met.
-        let encrypted = match list(headers, &X_FORWARDED_PROTO).next() {
-            Some(proto) => proto.eq_ignore_ascii_case("https"),
-            None => encrypted,
-        };
-        Self { client: client.copied().unwrap_or(peer).to_canonical(), encrypted }
     }
 }
 
@@ -244,6 +213,15 @@ pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
     for name in aliases {
         trailers.remove(name);
     }
+}
+
+/// How much further a request may go (RFC 9110 section 7.6.2), where it says so; what is no number says
+/// nothing.
+pub(crate) fn max_forwards(headers: &HeaderMap) -> Option<u32> {
+    let said = headers.get(MAX_FORWARDS)?.to_str().ok()?;
+    let is_number = !said.is_empty() && said.bytes().all(|octet| octet.is_ascii_digit());
+    // One that is too long for a number is far off.
+    is_number.then(|| said.parse().unwrap_or(u32::MAX))
 }
 
 /// Whether a request has passed a Waypost of our name too often.

@@ -28,6 +28,7 @@ pub mod home;
 mod identification;
 mod journal;
 mod metrics;
+mod origin;
 pub mod page;
 pub mod place;
 mod probe;

@@ -21,7 +21,9 @@ static TRUSTED_PROXIES: Setting<NetworkList> = Setting::with_default(
     "trusted-proxies",
     "[]",
     "Proxies in front that speak HTTP: what they say of the client in X-Forwarded-For and \
-     X-Forwarded-Proto is believed, and goes on to the back end. What anybody else says there is \
+     X-Forwarded-Proto, or else in Forwarded, is believed, and goes on to the back end. It is read \
+     from the right: the client is the first who is none of these proxies, and came by TLS if the \
+     proxy that it met says so. What anybody else says there is \
      dropped. Balancers that send a PROXY header stand in proxy-protocol-from of the listener.",
 );
 static HEADER_TIMEOUT: Setting<Period> = Setting::with_default(
