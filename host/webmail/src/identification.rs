@@ -46,6 +46,12 @@ impl Default for Identification {
     }
 }
 
-/// RFC 6764 section 5, MS-ASHTTP section 2.2.1.1.1.
-const API_PATHS: [&str; 3] =
-    ["/.well-known/caldav", "/.well-known/carddav", "/Microsoft-Server-ActiveSync"];
+/// RFC 6764 section 5, MS-ASHTTP section 2.2.1.1.1, and where SOGo and Nextcloud have DAV.
+const API_PATHS: [&str; 6] = [
+    "/.well-known/caldav",
+    "/.well-known/carddav",
+    "/Microsoft-Server-ActiveSync",
+    "/dav",
+    "/SOGo/dav",
+    "/remote.php",
+];

@@ -223,10 +223,7 @@ impl Radicales {
         };
         let north = start(addresses[0], ["user1", "user2"]);
         let south = start(addresses[1], ["user3", "user4"]);
-        let settings = "api-paths = [\"/.well-known/caldav\", \"/.well-known/carddav\", \
-                        \"/dav\"]\n";
-        let settings = settings.to_owned();
-        let plan = WebPlan { webmail: port, lmtp: 1, settings, ..WebPlan::default() };
+        let plan = WebPlan { webmail: port, lmtp: 1, ..WebPlan::default() };
         Self { north, south, plan }
     }
 }

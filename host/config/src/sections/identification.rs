@@ -50,7 +50,8 @@ pub(super) static ADDRESS_PARAMETER: Setting<Arc<str>> = Setting::usual(
 );
 pub(super) static API_PATHS: Setting<Vec<Branch>> = Setting::with_default(
     "api-paths",
-    "[\"/.well-known/caldav\", \"/.well-known/carddav\", \"/Microsoft-Server-ActiveSync\"]",
+    "[\"/.well-known/caldav\", \"/.well-known/carddav\", \"/Microsoft-Server-ActiveSync\", \"/dav\", \
+     \"/SOGo/dav\", \"/remote.php\"]",
     "Where programs come, and below: they are asked for a name and a password, and never get the \
      page. Methods that browsers do not use, such as PROPFIND, are a program's anywhere.",
 );

@@ -54,6 +54,9 @@ fn dav() {
     for (arguments, path) in [
         (&["-X", "PROPFIND"][..], "/.well-known/caldav"),
         (&[], "/.well-known/carddav"),
+        (&[], "/dav/calendars/user1"),
+        (&[], "/SOGo/dav/user1/Calendar/personal/"),
+        (&[], "/remote.php/dav/"),
         (&["-X", "OPTIONS"], "/dav/calendars/user1"),
         (&["-X", "PROPFIND"], "/user1@localdomain.test/"),
         (&["-X", "REPORT"], "/anything"),
