@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
         explanation.steps.iter().for_each(print_step);
         match &explanation.resolution {
             Resolution::Route(routed) => {
-                print_route(routed);
+                print_route(routed, context.login_name.as_deref());
                 for target in &routed.route.targets {
                     say!("  {}", aim(&generation.backends, target, protocol));
                 }
@@ -131,9 +131,10 @@ fn print_search(search: &Search) {
     say!("  search {directory}, below {base:?}, {filter}: {found} in {took:.1?}");
 }
 
-fn print_route<T>(routed: &Routed<T>) {
-    if let Some(identity) = &routed.route.identity {
-        say!("name     passed on as {identity}");
+/// `typed`: what a client logs in as, where it does.
+fn print_route<T>(routed: &Routed<T>, typed: Option<&str>) {
+    if let Some(name) = routed.route.identity.as_deref().or(typed) {
+        say!("name     passed on as {name}");
     }
     say!("password checked by {}", checker(&routed.route.verification));
     say!("targets  in this order:");

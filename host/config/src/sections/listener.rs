@@ -104,7 +104,9 @@ static DEFAULT_DOMAIN: Setting<Domain> = Setting::usual(
     "default-domain",
     "\"example.test\"",
     "a name without a domain is unknown",
-    "Added to a login name without a domain.",
+    "Added to a login name without a domain for the lookup. The back end gets what the client typed, \
+     unless the policy gives another name: where it knows whole addresses only, have the policy \
+     name the user.",
 );
 static ALLOW_PLAINTEXT_LOGIN: Setting<bool> = Setting::with_default(
     "allow-plaintext-login",
