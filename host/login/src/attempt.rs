@@ -44,6 +44,16 @@ pub(crate) struct Attempt<'a, T> {
     pub(crate) unverified: Option<(Verification, Unverified)>,
     /// The client has seen a challenge: the exchange cannot be begun again behind its back.
     committed: bool,
+    tally: Tally,
+}
+
+/// What the line that closes a login says of the way there.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// How often a target was tried.
+    pub(crate) tries: u32,
+    /// The name that the last of them was to let in.
+    pub(crate) name: Option<String>,
 }
 
 impl<P: Decide> Session<P>
@@ -56,17 +66,17 @@ where
         &self,
         client: &mut Conversation<Front>,
         credential: &Credential,
-    ) -> Verdict {
+    ) -> (Verdict, Tally) {
         let began = Instant::now();
         if client.dialogue.ttl().next().is_none() {
-            return self.refuse_circle(began).await;
+            return (self.refuse_circle(began).await, Tally::default());
         }
         let name = self.read_name(credential);
         let charged = match self.charge(name.as_ref().ok()).await {
             Ok(charged) => charged,
-            Err(TooMany) => return Verdict::No(Reason::TooMany),
+            Err(TooMany) => return (Verdict::No(Reason::TooMany), Tally::default()),
         };
-        let verdict = match name {
+        let (verdict, tally) = match name {
             Ok((name, master)) => {
                 let context = Arc::new(self.context(client, credential, &name));
                 let mut attempt = Attempt {
@@ -81,15 +91,16 @@ where
                     clear: None,
                     unverified: None,
                     committed: false,
+                    tally: Tally::default(),
                 };
                 let verdict = self.try_until_settled(&mut attempt, began).await;
                 let verdict = self.pretend(&mut attempt, verdict).await;
                 settle(charged, &verdict, credential, attempt.verified.is_some());
-                verdict
+                (verdict, attempt.tally)
             }
             Err(error) => {
                 charged.failed(None);
-                Verdict::No(Reason::Name(error))
+                (Verdict::No(Reason::Name(error)), Tally::default())
             }
         };
         if let Verdict::No(reason) = &verdict
@@ -97,7 +108,7 @@ where
         {
             sleep_until(began + jittered(self.driver.settings.auth_failure_delay)).await;
         }
-        verdict
+        (verdict, tally)
     }
 
     /// The session has come through as many proxies as it may: they send it in a circle. Held back like
@@ -287,6 +298,11 @@ where
         let verdict = self.try_targets(generation, routed, attempt, false).await;
         match verdict {
             Verdict::No(Reason::Target(_, TargetFailure::Connect(ConnectError::AllDown))) => {
+                tracing::debug!(
+                    target: "waypost::login",
+                    session = %self.id,
+                    "every target is down: they are tried all the same"
+                );
                 self.try_targets(generation, routed, attempt, true).await
             }
             verdict => verdict,
@@ -305,16 +321,21 @@ where
         let only = attempt.exposed.clone().filter(|exposed| targets.contains(exposed));
         let identity = attempt.identity(routed);
         let (verified, clear) = (attempt.verified.is_some(), attempt.clear.clone());
+        let name = identity.as_deref().unwrap_or_else(|| attempt.credential.name());
+        attempt.tally.name = Some(name.to_owned());
         let mut last = None;
         for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
             let identity = identity.as_deref();
             let clear = clear.as_ref();
             let aim = Aim { generation, routed, target, identity, verified, clear, last_resort };
             let tried = self.try_target(&aim, attempt.client, attempt.credential).await;
+            if !tried.was_skipped() {
+                attempt.tally.tries = attempt.tally.tries.saturating_add(1);
+            }
             match tried {
                 Tried::Accepted(accepted) => {
                     let (back, accepted, address) = *accepted;
-                    let way = Way::new(routed, target);
+                    let way = Way::new(&aim, self.entrance.kind.protocol, attempt.credential);
                     let user = Arc::from(attempt.lookup.address.as_str());
                     let entered = Entered { back, accepted, way, user, address };
                     return Verdict::Accepted(Box::new(entered));
@@ -350,11 +371,22 @@ where
         // Back ends like to quote the user's name.
         let clear = self.process().users.are_clear();
         let detail = if clear { failure.to_string() } else { failure.without_words() };
-        tracing::warn!(
-            target: "waypost::login",
-            session = %self.id, %target, reason = failure.kind(), detail,
-            "a target failed"
-        );
+        macro_rules! write_line {
+            ($write:ident) => {
+                tracing::$write!(
+                    target: "waypost::login",
+                    session = %self.id, %target, reason = failure.kind(), detail,
+                    "a target failed"
+                )
+            };
+        }
+        // Target health has its own line where an address goes down, and one where it is up again.
+        let is_news = !failure.is_watched();
+        if is_news && self.process().warned.is_due((target, failure.kind())) {
+            write_line!(warn);
+        } else {
+            write_line!(debug);
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a session leaves in the log: one line when it ends.
+//! What a session leaves in the log: a line when its user is in, which may be days before the one when
+//! it ends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ impl Journal {
         way: Way,
         user: &Arc<str>,
         address: SocketAddr,
+        tls: Option<&'static str>,
     ) -> Self {
         let journal = Self {
             id: session.id,
@@ -36,10 +38,26 @@ impl Journal {
             address,
             metrics: session.driver.metrics.clone(),
         };
-        tracing::debug!(
+        let (way, kind) = (&journal.way, &session.entrance.kind);
+        let passed_on = Some(&*way.name).filter(|name| *name != &**user);
+        let label = |name| tracing::field::display(session.process().users.label(name));
+        tracing::info!(
             target: "waypost::session",
-            session = %journal.id, user = journal.user, backend = journal.way.target,
-            "handed over"
+            session = %journal.id,
+            listener = &*kind.listener,
+            protocol = kind.protocol.as_str(),
+            client = %journal.client,
+            user = journal.user,
+            passed_on_as = passed_on.map(label),
+            // Without one it was the protocol's own command.
+            mechanism = way.mechanism.map(|mechanism| mechanism.as_str()),
+            tls = tls.unwrap_or("none"),
+            policy = &*way.policy,
+            route = way.source.as_str(),
+            backend = way.target,
+            address = %journal.address,
+            enter = way.entry,
+            "logged in"
         );
         journal
     }

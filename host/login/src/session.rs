@@ -15,6 +15,7 @@ use waypost_session::{Broken, Conversation, Grant, Process, SessionId};
 use waypost_wire::Front;
 use waypost_wire::login::{Answer, Bye, Credential, FrontAction};
 
+use crate::attempt::Tally;
 use crate::driver::{Driver, Entrance};
 use crate::journal::{self, Journal};
 use crate::verdict::{Ended, Entered, Reason, Verdict};
@@ -187,13 +188,14 @@ where
         credential: &Credential,
     ) -> Option<Step> {
         let began = Instant::now();
-        match self.log_in(client, credential).await {
+        let (verdict, tally) = self.log_in(client, credential).await;
+        match verdict {
             Verdict::Accepted(entered) => {
                 self.driver.metrics.accepted(self.entrance.kind.protocol, began.elapsed());
                 Some(Step::Entered(entered))
             }
             Verdict::No(reason) => {
-                self.note_refusal(credential, &reason);
+                self.note_refusal(credential, &reason, &tally);
                 client.dialogue.answer(&reason.answer(), &mut client.out);
                 None
             }
@@ -201,7 +203,7 @@ where
         }
     }
 
-    fn note_refusal(&self, credential: &Credential, reason: &Reason) {
+    fn note_refusal(&self, credential: &Credential, reason: &Reason, tally: &Tally) {
         self.driver.metrics.login(self.entrance.kind.protocol, reason.kind());
         let name = self.read_name(credential).ok();
         // By its normalised address, as everywhere; what cannot be one, as it was typed.
@@ -216,16 +218,32 @@ where
             Secrets::of([credential]).withhold(&mut detail);
             detail
         });
-        tracing::info!(
-            target: "waypost::login",
-            session = %self.id,
-            listener = &*self.entrance.kind.listener,
-            client = %self.client,
-            user = %users.label(user),
-            outcome = reason.kind(),
-            detail,
-            "login refused"
-        );
+        let is_temporary = reason.answer() == Answer::Unavailable;
+        let what = if is_temporary { "login put off" } else { "login refused" };
+        let passed_on = tally.name.as_deref().filter(|name| *name != user);
+        macro_rules! write_line {
+            ($write:ident) => {
+                tracing::$write!(
+                    target: "waypost::login",
+                    session = %self.id,
+                    listener = &*self.entrance.kind.listener,
+                    client = %self.client,
+                    user = %users.label(user),
+                    passed_on_as = passed_on.map(|name| tracing::field::display(users.label(name))),
+                    outcome = reason.kind(),
+                    tries = tally.tries,
+                    detail,
+                    "{what}"
+                )
+            };
+        }
+        // A client that comes again every few seconds brings no news.
+        let is_due = || self.process().warned.is_due((user, reason.kind()));
+        if reason.is_for_the_operator() && is_due() {
+            write_line!(warn);
+        } else {
+            write_line!(info);
+        }
     }
 
     /// TLS from the first octet.
@@ -290,6 +308,7 @@ where
             Ok(Err(error)) => return self.over(&Broken::from(error).into()),
             Err(_) => return self.over(&Ended::LoginTimeout),
         }
+        let tls = client.stream.tls().map(|tls| tls.version());
         let (client_stream, said_by_client) = client.into_parts();
         let client_leg = Leg { stream: client_stream, pending: said_by_client.to_vec() };
         let back_leg = Leg { stream: back_stream, pending: Vec::new() };
@@ -297,7 +316,7 @@ where
         if client_leg.stream.is_encrypted() || back_leg.stream.is_encrypted() {
             wipe_buffers();
         }
-        let journal = Box::new(Journal::new(&self, way, &user, address));
+        let journal = Box::new(Journal::new(&self, way, &user, address, tls));
         // Made outside of its task: a future that is moved in and awaited takes its space twice.
         let mut relay = relay(client_leg, back_leg, self.record);
         tokio::spawn(async move {

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use waypost_model::{Encryption, Protocol, Secret, Target};
 use waypost_net::backend::{self, Endpoint, Entry};
-use waypost_net::connect::{Connected, Reached, Request};
+use waypost_net::connect::{ConnectError, Connected, Reached, Request};
 use waypost_net::stream::Stream;
 use waypost_routing::{Decide, Routed};
 use waypost_session::{Broken, Conversation, Generation, Grant};
@@ -44,6 +44,18 @@ pub(crate) struct Aim<'a, P: Decide> {
     pub(crate) last_resort: bool,
 }
 
+impl<P: Decide> Aim<'_, P> {
+    /// How the target is entered, as `enter` says it.
+    pub(crate) fn entry_name(&self, protocol: Protocol) -> &'static str {
+        let settings = self.generation.backends.lookup(&self.target.host).settings(protocol);
+        match settings.entry {
+            Entry::Client => "client",
+            Entry::Master(_) => "master-user",
+            Entry::Password(_) => "password",
+        }
+    }
+}
+
 /// A back end that waits for the credential.
 struct Ready {
     back: Conversation<Back>,
@@ -73,6 +85,14 @@ pub(crate) enum Tried {
 impl Tried {
     fn unexposed(failure: TargetFailure) -> Self {
         Self::Failed { failure, exposed: false, challenged: false }
+    }
+
+    /// Whether nothing was tried, since the target is known to be down.
+    pub(crate) fn was_skipped(&self) -> bool {
+        let Self::Failed { failure: TargetFailure::Connect(error), .. } = self else {
+            return false;
+        };
+        matches!(error, ConnectError::AllDown)
     }
 
     /// Leaves nothing of a no's words that shows what the back end was told.

@@ -1,18 +1,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use waypost_model::{Protocol, Refusal, Target, Trouble};
+use waypost_model::{Failure, Protocol, Refusal, Trouble};
 use waypost_net::connect::ConnectError;
 use waypost_net::limits::LimitReached;
 use waypost_net::session::EndReason;
 use waypost_net::tls::TlsError;
-use waypost_routing::{LoginNameError, Routed, Source};
+use waypost_routing::{Decide, LoginNameError, Routed, Source};
 use waypost_session::{Broken, Conversation, UpgradeError};
 use waypost_verify::{TooMany, Unverified};
 use waypost_wire::Back;
-use waypost_wire::login::{Accepted, Answer, BackFailure, Bye, CloseReason, Rejection};
+use waypost_wire::login::{
+    Accepted, Answer, BackFailure, Bye, CloseReason, Credential, Mechanism, Rejection,
+};
 
 use crate::entry::NoEntry;
+use crate::target::Aim;
 
 /// What came of one login.
 pub(crate) enum Verdict {
@@ -41,12 +44,29 @@ pub(crate) struct Way {
     pub(crate) policy: Arc<str>,
     pub(crate) source: Source,
     pub(crate) target: String,
+    /// How the client has logged in; `None`: by the protocol's own command.
+    pub(crate) mechanism: Option<Mechanism>,
+    /// The name that the back end was told, in its own words.
+    pub(crate) name: String,
+    /// With what the back end was entered: `enter`.
+    pub(crate) entry: &'static str,
 }
 
 impl Way {
-    pub(crate) fn new<T>(routed: &Routed<T>, target: &Target) -> Self {
-        let Routed { policy, source, .. } = routed;
-        Self { policy: policy.clone(), source: *source, target: target.to_string() }
+    pub(crate) fn new<P: Decide>(
+        aim: &Aim<'_, P>,
+        protocol: Protocol,
+        credential: &Credential,
+    ) -> Self {
+        let Routed { policy, source, .. } = aim.routed;
+        Self {
+            policy: policy.clone(),
+            source: *source,
+            target: aim.target.to_string(),
+            mechanism: credential.mechanism(),
+            name: aim.identity.unwrap_or_else(|| credential.name()).to_owned(),
+            entry: aim.entry_name(protocol),
+        }
     }
 }
 
@@ -131,6 +151,11 @@ impl TargetFailure {
         }
     }
 
+    /// Whether target health knows of it, and has said so.
+    pub(crate) fn is_watched(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.is_watched())
+    }
+
     /// Whether the back end has not said a word.
     pub(crate) const fn is_silence(&self) -> bool {
         matches!(self, Self::Timeout | Self::Broken(_) | Self::Tls(TlsError::Timeout))
@@ -163,6 +188,20 @@ impl Reason {
             Self::Target(_, TargetFailure::Entry(_)) => false,
             Self::Target(..) => true,
             Self::Unverified(why) => why.is_temporary(),
+            _ => false,
+        }
+    }
+
+    /// Whether the operator has something to put right, and nothing else says so.
+    pub(crate) fn is_for_the_operator(&self) -> bool {
+        match self {
+            Self::Trouble(Trouble::Failure(failure)) => matches!(
+                failure,
+                Failure::BadData(_) | Failure::Misconfigured(_) | Failure::Ambiguous(_)
+            ),
+            Self::Trouble(trouble) => !matches!(trouble, Trouble::Deferred(_)),
+            Self::Unverified(Unverified::Unusable(_) | Unverified::NoDirectory(_)) => true,
+            Self::NoTarget => true,
             _ => false,
         }
     }

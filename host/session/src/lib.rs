@@ -7,9 +7,11 @@
 mod conversation;
 mod id;
 mod process;
+mod seldom;
 mod users;
 
 pub use conversation::{Broken, Conversation, Dialogue, UpgradeError};
 pub use id::{SessionId, SessionIds};
 pub use process::{Generation, Grant, Process};
+pub use seldom::Seldom;
 pub use users::{UserLabel, Users};

@@ -12,7 +12,7 @@ use waypost_policy::TargetPatterns;
 use waypost_routing::{Decide, DomainTable, Router};
 use waypost_verify::{Failures, Verifier};
 
-use crate::{SessionIds, Users};
+use crate::{Seldom, SessionIds, Users};
 
 /// What a reload replaces, as far as sessions are concerned.
 pub struct Generation<P> {
@@ -63,6 +63,8 @@ pub struct Process<P: Decide> {
     pub sessions: SessionTable,
     /// How sessions are named in the log.
     pub session_ids: SessionIds,
+    /// What the log has warned of a moment ago.
+    pub warned: Seldom,
     /// How users are named in the log.
     pub users: Users,
 }

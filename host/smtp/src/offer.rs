@@ -301,12 +301,23 @@ where
     fn note_failure(&self, target: &Target, failure: &TargetFailure) {
         self.metrics.target_failed(failure.kind());
         let clear = self.process.users.are_clear();
-        tracing::warn!(
-            target: "waypost::smtp",
-            id = self.id, %target, reason = failure.kind(),
-            detail = failure.detail(clear),
-            "a target failed"
-        );
+        macro_rules! write_line {
+            ($write:ident) => {
+                tracing::$write!(
+                    target: "waypost::smtp",
+                    id = self.id, %target, reason = failure.kind(),
+                    detail = failure.detail(clear),
+                    "a target failed"
+                )
+            };
+        }
+        // Target health has its own line where an address goes down, and one where it is up again.
+        let is_news = !matches!(failure, TargetFailure::Connect(error) if error.is_watched());
+        if is_news && self.process.warned.is_due((target, failure.kind())) {
+            write_line!(warn);
+        } else {
+            write_line!(debug);
+        }
     }
 
     fn translated(&self, situation: Situation, reply: &Reply, target: &Target) -> Translated {

@@ -19,7 +19,7 @@ use waypost_net::privileges;
 use waypost_net::session::SessionTable;
 use waypost_net::tls::Certificates;
 use waypost_routing::LoadedPolicy;
-use waypost_session::{Generation, Process, SessionIds, Users};
+use waypost_session::{Generation, Process, Seldom, SessionIds, Users};
 use waypost_smtp::Service;
 use waypost_verify::{Decoys, Failures, Verifier};
 
@@ -101,6 +101,16 @@ pub(crate) fn serve(path: &Path, record: &RecordArgs, ready: impl FnOnce()) -> a
         if let Some(control) = control {
             tokio::spawn(control.serve(commands));
         }
+        for listener in &config.listeners {
+            let settings = &listener.settings;
+            let addresses: Vec<_> = settings.bind.iter().map(ToString::to_string).collect();
+            tracing::info!(
+                target: "waypost",
+                listener = &*settings.name, protocol = settings.protocol.as_str(),
+                addresses = addresses.join(" "),
+                "listening"
+            );
+        }
         tracing::info!(target: "waypost", version = env!("CARGO_PKG_VERSION"), "ready");
         ready();
         let serving =
@@ -163,6 +173,7 @@ fn assemble(
         failures: Failures::new(config.failures.clone(), metrics.verify.clone()),
         sessions: SessionTable::counted(&metrics.net),
         session_ids: SessionIds::new(),
+        warned: Seldom::default(),
         users,
     };
     let driver = Driver {

@@ -30,7 +30,7 @@ use waypost_net::session::{SessionKind, SessionTable};
 use waypost_routing::{
     Decide, DomainTable, LoginNameRules, OnFault, PolicyIdentity, Router, Served,
 };
-use waypost_session::{Generation, Grant, Process, SessionIds, Users};
+use waypost_session::{Generation, Grant, Process, Seldom, SessionIds, Users};
 use waypost_verify::{Decoys, FailureSettings, Failures, Verifier};
 use waypost_wire::login::{FrontSettings, Mechanism};
 
@@ -217,6 +217,7 @@ impl House {
             failures: Failures::new(plan.failures, waypost_verify::Metrics::default()),
             sessions: SessionTable::new(),
             session_ids: SessionIds::new(),
+            warned: Seldom::default(),
             users: Users::Clear,
         });
         let driver = Arc::new(Driver {

@@ -61,6 +61,15 @@ pub enum Failure {
 }
 
 impl ConnectError {
+    /// Whether target health knows of all that went wrong, and has said so.
+    pub fn is_watched(&self) -> bool {
+        match self {
+            Self::AllDown => true,
+            Self::Failed(attempts) => attempts.iter().all(|it| it.failure.lies_with_the_target()),
+            _ => false,
+        }
+    }
+
     /// The name in logs and metrics.
     pub fn label(&self) -> &'static str {
         match self {

@@ -124,7 +124,14 @@ where
             }
             match last {
                 Some(Reason::Target(_, TargetFailure::Connect(ConnectError::AllDown)))
-                    if !last_resort => {}
+                    if !last_resort =>
+                {
+                    tracing::debug!(
+                        target: "waypost::webmail",
+                        session = %self.id,
+                        "every target is down: they are tried all the same"
+                    );
+                }
                 Some(reason) => return Err(reason),
                 None => break,
             }
@@ -207,12 +214,24 @@ where
 
     fn note_failure(&self, target: &Target, failure: &TargetFailure) {
         self.service.metrics.target_failed(failure.kind());
-        // No words of the back end's are in it, which might name users.
-        tracing::warn!(
-            target: "waypost::webmail",
-            session = %self.id, %target, reason = failure.kind(), detail = %failure,
-            "a target failed"
-        );
+        macro_rules! write_line {
+            ($write:ident) => {
+                tracing::$write!(
+                    target: "waypost::webmail",
+                    session = %self.id, %target, reason = failure.kind(),
+                    // No words of the back end's are in it, which might name users.
+                    detail = %failure,
+                    "a target failed"
+                )
+            };
+        }
+        // Target health has its own line where an address goes down, and one where it is up again.
+        let is_news = !matches!(failure, TargetFailure::Connect(error) if error.is_watched());
+        if is_news && self.service.process.warned.is_due((target, failure.kind())) {
+            write_line!(warn);
+        } else {
+            write_line!(debug);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use waypost_net::listener::{Inherited, Listener, ListenerSettings, bind};
 use waypost_net::resolve::{Resolver, ResolverSettings};
 use waypost_net::session::{SessionKind, SessionTable};
 use waypost_routing::{DomainTable, OnFault, Router, Served};
-use waypost_session::{Generation, Process, SessionIds, Users};
+use waypost_session::{Generation, Process, Seldom, SessionIds, Users};
 use waypost_smtp::{Entrance, EntranceSettings, FailPoints, Metrics, Queue, Service, Settings};
 use waypost_spool::simulated::Simulated;
 use waypost_spool::{Opened, Spool};
@@ -142,6 +142,7 @@ impl House {
             failures: Failures::default(),
             sessions: SessionTable::new(),
             session_ids: SessionIds::new(),
+            warned: Seldom::default(),
             users: plan.users,
         });
         let settings = Arc::new(plan.settings);
