@@ -15,6 +15,7 @@ use crate::places::token;
 use crate::problem::Problems;
 use crate::sections::backend::Backend;
 use crate::sections::policy::Policy;
+use crate::suggest::nearest;
 
 impl Config {
     /// What a policy is loaded with. `directories` are those of this configuration, by name. Reads
@@ -107,9 +108,20 @@ impl Config {
                 let name = pointer.split('/').nth(1).unwrap_or_default();
                 files.is_some_and(|files| files.keys().any(|file| token(file) == name))
             };
+            // What is missing may be there under a name that is not known.
+            let missing = || {
+                let pointers = problems.iter().map(|(pointer, _)| pointer.as_str());
+                pointers.filter(|pointer| !self.places.has(&format!("{table}/settings{pointer}")))
+            };
             let problem = |(pointer, message): &(String, String)| {
-                let table = if is_file(pointer) { "files" } else { "settings" };
-                at(&format!("/{table}{pointer}"), message.clone())
+                let kind = if is_file(pointer) { "files" } else { "settings" };
+                let mut problem = at(&format!("/{kind}{pointer}"), message.clone());
+                if self.places.has(&format!("{table}/settings{pointer}")) {
+                    let meant =
+                        nearest(pointer, missing()).and_then(|meant| meant.rsplit('/').next());
+                    problem.help = meant.map(|meant| format!("did you mean {meant}?"));
+                }
+                problem
             };
             return Problems(problems.iter().map(problem).collect());
         }

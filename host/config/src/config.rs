@@ -1,18 +1,19 @@
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 use waypost_net::health::HealthSettings;
 use waypost_net::resolve::ResolverSettings;
 use waypost_policy::CodeCacheSettings;
 
 use crate::check::{Everything, check};
 use crate::places::{Places, token};
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, Severity};
 use crate::read::{NamedNode, Reading, Setting, SubTable, Table};
 use crate::sections::{
     self, backend, cache, code_cache, directory, domain, listener, login, net, policy, server,
@@ -71,7 +72,7 @@ pub struct Config {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file.
-    #[error("{} cannot be read: {error}", path.display())]
+    #[error("{} cannot be read: {error}{}", path.display(), missing(error))]
     Read {
         /// Which.
         path: PathBuf,
@@ -81,6 +82,14 @@ pub enum ConfigError {
     /// Its content; displayed over several lines.
     #[error(transparent)]
     Problems(#[from] Problems),
+}
+
+/// What to do where there is no file.
+fn missing(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; --config FILE names another",
+        _ => "",
+    }
 }
 
 /// The largest configuration that is read, in octets. Larger is no configuration but a mistake.
@@ -148,7 +157,9 @@ impl Config {
         }
         let (root, errors) = DeTable::parse_recoverable(source.text());
         for error in errors {
-            reading.error(error.span().unwrap_or(0..0), "", error.message());
+            let span = error.span().unwrap_or(0..0);
+            let help = duplicate(&source, root.get_ref(), error.message(), &span);
+            reading.note(Severity::Error, span, "", error.message().to_owned(), help);
         }
         if reading.has_errors() {
             return Err(reading.problems());
@@ -253,6 +264,48 @@ fn read<'a>(reading: &'a Reading<'a>, root: &'a DeTable<'a>, places: Places) -> 
         warnings: Problems::default(),
         places,
     })
+}
+
+/// Which key stands twice, and where it stood first if that is plain: what the parser says of it is
+/// no more than `duplicate key`.
+fn duplicate(
+    source: &Source,
+    root: &DeTable<'_>,
+    message: &str,
+    again: &Range<usize>,
+) -> Option<String> {
+    if message != "duplicate key" {
+        return None;
+    }
+    let written = source.text().get(again.clone())?.trim();
+    let mut places = Vec::new();
+    let again_in = source.place(again.start).line;
+    let mut lines = source.text().lines();
+    let header = lines.nth(again_in.saturating_sub(1)).map(str::trim).unwrap_or_default();
+    if header.starts_with('[') {
+        let before = source.text().lines().take(again_in.saturating_sub(1));
+        places.extend(before.zip(1..).filter(|(line, _)| line.trim() == header).map(|(_, n)| n));
+    } else {
+        keys(root, written.trim_matches(['"', '\'']), &mut |place| {
+            places.extend((place.end <= again.start).then(|| source.place(place.start).line));
+        });
+    }
+    Some(match places[..] {
+        [first] => format!("{written} stands in line {first} already"),
+        _ => format!("{written} is there already"),
+    })
+}
+
+/// Where keys of that name stand, at whatever depth.
+fn keys(table: &DeTable<'_>, name: &str, found: &mut impl FnMut(Range<usize>)) {
+    for (key, value) in table {
+        if key.get_ref() == name {
+            found(key.span());
+        }
+        if let DeValue::Table(table) = value.get_ref() {
+            keys(table, name, found);
+        }
+    }
 }
 
 fn named<'a>(table: &Table<'a>, setting: &'static Setting<SubTable>) -> Vec<NamedNode<'a>> {

@@ -50,11 +50,18 @@ impl Places {
         }
     }
 
+    /// Whether something stands there.
+    pub(crate) fn has(&self, pointer: &str) -> bool {
+        self.spans.contains_key(pointer)
+    }
+
+    /// The place, and the key of what is meant even where it is missing.
     fn nearest(&self, pointer: &str) -> (Range<usize>, String) {
         let mut around = pointer;
         loop {
             if let Some(found) = self.spans.get(around) {
-                return (found.span.clone(), found.key.clone());
+                let missing = pointer.get(around.len()..).unwrap_or_default();
+                return (found.span.clone(), extended(&found.key, missing));
             }
             match around.rfind('/') {
                 Some(end) => around = &around[..end],
@@ -91,6 +98,16 @@ impl Places {
     fn insert(&mut self, pointer: String, found: Found) {
         self.spans.insert(pointer, found);
     }
+}
+
+/// A key and the names behind it in a pointer, up to the first that counts elements of a list.
+fn extended(key: &str, pointer: &str) -> String {
+    let is_name = |name: &&str| name.parse::<usize>().is_err();
+    let names = pointer.split('/').skip(1).take_while(is_name);
+    names.fold(key.to_owned(), |key, name| {
+        let name = bare(&name.replace("~1", "/").replace("~0", "~"));
+        if key.is_empty() { name } else { format!("{key}.{name}") }
+    })
 }
 
 /// A name as a JSON pointer writes it.

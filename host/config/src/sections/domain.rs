@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use toml::de::DeValue;
 use waypost_routing::{DomainPattern, OnFault};
 
 use crate::read::{NamedNode, Placed, Section, Setting};
@@ -59,6 +60,11 @@ pub(crate) static DOMAIN: Section = Section {
 };
 
 pub(crate) fn read(entry: &NamedNode<'_>) -> Option<DomainRead> {
+    if let Some(whole) = split_name(entry) {
+        let message = format!("a dot begins a table of its own: write [domain.{whole:?}]");
+        entry.name_error(message);
+        return None;
+    }
     let pattern = DomainPattern::from_name(entry);
     let read = entry.node.table(&DOMAIN, |table| {
         let policies = table.find(&POLICIES);
@@ -81,4 +87,19 @@ pub(crate) fn read(entry: &NamedNode<'_>) -> Option<DomainRead> {
         policies,
         shadow,
     })
+}
+
+/// The domain that is meant by `[domain.example.test]`, which is the table `test` in the table
+/// `example`. No setting of a domain is a table.
+fn split_name(entry: &NamedNode<'_>) -> Option<String> {
+    let mut labels = vec![entry.name];
+    let mut node = entry.node.value;
+    while let DeValue::Table(map) = node {
+        let mut entries = map.iter();
+        let (Some((label, value)), None) = (entries.next(), entries.next()) else { break };
+        let DeValue::Table(_) = value.get_ref() else { break };
+        labels.push(label.get_ref());
+        node = value.get_ref();
+    }
+    (labels.len() > 1).then(|| labels.join("."))
 }

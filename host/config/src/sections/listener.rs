@@ -339,8 +339,14 @@ fn check(
     match tls {
         Some(Encryption::None) if !allow_plaintext => table.error(
             &TLS,
-            "without TLS nobody could log in: expected \"implicit\" or \"starttls\", or \
-             allow-plaintext-login = true, which lets passwords travel in clear",
+            format!(
+                "without TLS nobody could log in: expected {}, or allow-plaintext-login = true, \
+                 which lets passwords travel in clear",
+                match protocol {
+                    Protocol::Webmail => "\"implicit\"",
+                    _ => "\"implicit\" or \"starttls\"",
+                }
+            ),
         ),
         Some(Encryption::Implicit) if allow_plaintext => table.error(
             &ALLOW_PLAINTEXT_LOGIN,

@@ -14,10 +14,34 @@ fn what_is_not_toml() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("7:7: "), "{found:?}");
     let found = broken("[tls]", "[listener.imaps]\n[tls]");
-    assert_eq!(found, ["10:11: duplicate key"]);
+    assert_eq!(found, ["10:11: duplicate key; imaps stands in line 4 already"]);
+    let twice = "tls = \"implicit\"\ntls = \"none\"";
+    let found = broken("tls = \"implicit\"", twice);
+    assert_eq!(found, ["8:1: duplicate key; tls stands in line 7 already"]);
     let bad = [GOOD.as_bytes(), b"# \xff\n"].concat();
     let problems = Config::parse(Path::new(PATH), bad, &Machine::new()).unwrap_err();
     assert_eq!(told(&problems), ["37:3: this is not UTF-8"]);
+}
+
+#[test]
+fn a_domain_without_quotes() {
+    for name in ["example.test", "example.co.test"] {
+        let header = format!("[domain.{name}]");
+        let told = broken("[domain.\"example.test\"]", &header);
+        let advice = format!("a dot begins a table of its own: write [domain.\"{name}\"]");
+        assert!(told[0].ends_with(&advice), "{told:?}");
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
+}
+
+#[test]
+fn what_tls_may_be_where_passwords_are_sent() {
+    let none = |protocol: &str| {
+        let text = GOOD.replace("protocol = \"imap\"", &format!("protocol = {protocol:?}"));
+        told(&problems(&text.replace("tls = \"implicit\"", "tls = \"none\""))).join("\n")
+    };
+    assert!(none("imap").contains("expected \"implicit\" or \"starttls\", or allow-"));
+    assert!(none("webmail").contains("expected \"implicit\", or allow-"), "{}", none("webmail"));
 }
 
 #[test]

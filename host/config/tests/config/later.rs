@@ -27,7 +27,7 @@ fn a_plugins_problem_has_the_place_of_its_setting() {
         told(&config.load_problems("ldap", &problems)),
         [
             "28:18: policy.ldap.settings.search-pattern: %x is no placeholder",
-            "25:1: policy.ldap.settings: is missing",
+            "25:1: policy.ldap.settings.missing: is missing",
             "25:1: policy.ldap.settings: nothing fits",
         ]
     );
@@ -49,6 +49,26 @@ fn a_list_in_the_settings_has_a_place_for_each_element() {
     assert_eq!(config.place_of("ldap", "/fallback-hosts/1").line, 31);
     assert_eq!(config.place_of("ldap", "/fallback-hosts/7").line, 29);
     assert_eq!(config.place_of("nobody", "/fallback-hosts").line, 20);
+}
+
+#[test]
+fn a_setting_that_is_missing_is_named() {
+    let config = parse(&good_with("host-field = ", "hostfield = ")).unwrap();
+    let problem = |pointer: &str, message: &str| (pointer.to_owned(), message.to_owned());
+    let error = LoadError::Problems(vec![
+        problem("/hostfield", "there is no such setting"),
+        problem("/host-field", "this setting is required"),
+        problem("/search-base", "no"),
+    ]);
+    assert_eq!(
+        told(&config.load_problems("ldap", &error)),
+        [
+            "29:13: policy.ldap.settings.hostfield: there is no such setting; did you mean \
+             host-field?",
+            "25:1: policy.ldap.settings.host-field: this setting is required",
+            "27:15: policy.ldap.settings.search-base: no",
+        ]
+    );
 }
 
 #[test]
