@@ -9,8 +9,8 @@ use waypost_spool::Id;
 
 /// The front door of a mail cluster.
 ///
-/// Waypost accepts IMAP, POP3 and submission, asks a policy where the user's mailbox lives, and
-/// takes the session there.
+/// Waypost accepts IMAP, POP3, submission, SMTP, LMTP and webmail, asks a policy where the user's
+/// mailbox lives, and takes the session or the message there.
 #[derive(Debug, Parser)]
 #[command(name = "waypost", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -42,7 +42,13 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// The configuration.
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/waypost/waypost.toml")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/waypost/waypost.toml",
+        global = true
+    )]
     pub(crate) config: PathBuf,
 }
 
@@ -128,7 +134,7 @@ pub(crate) enum PluginLanguage {
 pub(crate) struct PluginBenchArgs {
     /// The file of cases, with the policy and what it is asked.
     pub(crate) cases: PathBuf,
-    /// The component, instead of the one that the cases name.
+    /// The component, instead of the one that the cases name: a file, or builtin:NAME.
     #[arg(long, value_name = "COMPONENT")]
     pub(crate) plugin: Option<PathBuf>,
     /// Ask only the cases with this in their name.
@@ -195,7 +201,7 @@ impl FromStr for Assignment {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => {
                 Ok(Self { key: key.into(), value: value.into() })
             }
-            _ => Err("expected KEY=VALUE"),
+            _ => Err("expected a name and a value with = between them"),
         }
     }
 }
@@ -211,7 +217,7 @@ pub(crate) struct PluginTestArgs {
     /// The files of cases.
     #[arg(required = true)]
     pub(crate) cases: Vec<PathBuf>,
-    /// The component, instead of the one that the cases name.
+    /// The component, instead of the one that the cases name: a file, or builtin:NAME.
     #[arg(long, value_name = "COMPONENT")]
     pub(crate) plugin: Option<PathBuf>,
     /// Run only the cases with this in their name.
@@ -239,10 +245,10 @@ pub(crate) struct ControlArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// The control socket, instead of the one in the configuration.
-    #[arg(long, value_name = "SOCKET")]
+    #[arg(long, value_name = "SOCKET", global = true)]
     pub(crate) control: Option<PathBuf>,
     /// How many seconds to wait for the end of the command.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, global = true)]
     pub(crate) patience: u32,
 }
 
@@ -251,7 +257,7 @@ pub(crate) struct SpoolArgs {
     #[command(flatten)]
     pub(crate) control: ControlArgs,
     /// The folder of the spool to look at, instead of the one in the configuration.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", global = true)]
     pub(crate) folder: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: SpoolCommand,
@@ -289,7 +295,7 @@ pub(crate) struct DemoArgs {
     /// 8080.
     #[arg(long, num_args = 5, value_names = ["IMAP", "POP3", "SMTP", "SUBMISSION", "WEBMAIL"])]
     pub(crate) ports: Option<Vec<u16>>,
-    /// A component that decides instead of the one that comes with Waypost.
+    /// A component that decides instead of the usual one: a file, or builtin:NAME.
     #[arg(long, value_name = "COMPONENT")]
     pub(crate) plugin: Option<PathBuf>,
     /// Its settings, in TOML.

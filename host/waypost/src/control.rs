@@ -1,11 +1,12 @@
 //! The control socket's two ends: what the process does when it is asked, and how commands ask.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use waypost_config::Config;
 use waypost_control::{Answer, Commands, Request, Server, ask};
@@ -67,15 +68,16 @@ impl Process {
         };
         let all = named.is_empty();
         let ids = if all { queue.ids() } else { named };
+        let mut done = Vec::new();
         for id in ids {
             match queue.retry_now(id) {
-                Ok(()) => {}
+                Ok(()) => done.push(id),
                 // Of all, those count that can be tried.
                 Err(_) if all => {}
-                Err(error) => return Answer::Refused(error.to_string()),
+                Err(error) => return so_far(&done, Some(&error)),
             }
         }
-        Answer::Done(Value::Null)
+        so_far(&done, None)
     }
 
     /// Forgets the messages that the request names, one after the other up to the first that
@@ -86,12 +88,26 @@ impl Process {
             Ok(ids) => ids,
             Err(why) => return Answer::Refused(why),
         };
+        let mut done = Vec::new();
         for id in ids {
-            if let Err(error) = queue.drop_message(id).await {
-                return Answer::Refused(error.to_string());
+            match queue.drop_message(id).await {
+                Ok(()) => done.push(id),
+                Err(error) => return so_far(&done, Some(&error)),
             }
         }
-        Answer::Done(Value::Null)
+        so_far(&done, None)
+    }
+}
+
+/// With which messages it is done, and what stood in the way of the next.
+fn so_far(done: &[Id], error: Option<&dyn Display>) -> Answer {
+    let error = error.map(ToString::to_string);
+    match error {
+        Some(error) if done.is_empty() => Answer::Refused(error),
+        error => {
+            let done: Vec<String> = done.iter().map(Id::to_string).collect();
+            Answer::Done(json!({ spool::IDS: done, spool::FAILED: error }))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use serde_json::Value;
 use waypost_config::Config;
 use waypost_control::Request;
 use waypost_smtp::record::{End, LastWord, Record, State, UnixTime};
@@ -21,8 +22,12 @@ use crate::control;
 pub(crate) const RETRY: &str = "spool retry";
 /// The command with which the process is told to forget one.
 pub(crate) const DROP: &str = "spool drop";
-/// The argument that names messages.
+/// The argument that names messages, and in the answer those with which it is done.
 pub(crate) const IDS: &str = "ids";
+/// In the answer, why it is not done with the next one.
+pub(crate) const FAILED: &str = "failed";
+/// The file that every spool has from its first use on.
+const LOCK: &str = "lock";
 
 /// Runs one of the commands.
 pub(crate) fn run(arguments: &SpoolArgs) -> anyhow::Result<()> {
@@ -100,9 +105,16 @@ fn copy(arguments: &SpoolArgs, id: Id) -> anyhow::Result<()> {
 fn change(arguments: &SpoolArgs, command: &str, ids: &[Id], done: &str) -> anyhow::Result<()> {
     let names: Vec<String> = ids.iter().map(Id::to_string).collect();
     let request = Request::new(command).with(IDS, names);
-    control::command(&arguments.control, &request)?;
-    for id in ids {
+    let answer = control::command(&arguments.control, &request)?;
+    let messages = answer.get(IDS).and_then(Value::as_array).map(Vec::as_slice);
+    let messages = messages.unwrap_or_default();
+    for id in messages.iter().filter_map(Value::as_str) {
         say!("{id} {done}");
+    }
+    match answer.get(FAILED).and_then(Value::as_str) {
+        Some(error) => anyhow::bail!("{error}"),
+        None if messages.is_empty() => say!("nothing is kept that could be tried again"),
+        None => {}
     }
     Ok(())
 }
@@ -112,7 +124,14 @@ fn missing(id: Id) -> String {
 }
 
 fn reader(arguments: &SpoolArgs) -> anyhow::Result<Reader> {
-    Ok(Reader::open(&folder(arguments)?)?)
+    let folder = folder(arguments)?;
+    let reader = Reader::open(&folder)?;
+    anyhow::ensure!(
+        folder.join(LOCK).symlink_metadata().is_ok(),
+        "{} is no spool, or no process has used it yet",
+        folder.display()
+    );
+    Ok(reader)
 }
 
 fn folder(arguments: &SpoolArgs) -> anyhow::Result<PathBuf> {
@@ -138,7 +157,8 @@ fn told(state: &State) -> String {
     match state {
         State::Accepted => "delivered".to_owned(),
         State::Waiting { attempts, next, last, .. } => {
-            format!("waits for {}, {attempts} tries so far; {}", until(*next), word(last))
+            let tries = if *attempts == 1 { "try" } else { "tries" };
+            format!("waits for {}, {attempts} {tries} so far; {}", until(*next), word(last))
         }
         State::Reporting { last, expired, report } => {
             let why = if *expired { "given up" } else { "refused" };

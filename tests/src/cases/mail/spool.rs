@@ -58,14 +58,22 @@ fn operate() {
     wait_for("its end", Duration::from_secs(10), || {
         cluster.spool(&["show", ids[0]]).contains("is kept").then_some(())
     });
-    let said = cluster.spool(&["drop", ids[1]]);
-    assert_eq!(said, format!("{} is forgotten\n", ids[1]));
+    // What was done before something stood in the way is said too.
+    let said = cluster.spool(&["drop", ids[1], ids[0]]);
+    let told = format!("{} is forgotten\nwaypost: there is no message {}", ids[1], ids[0]);
+    assert!(said.starts_with(&told), "{said}");
     let said = cluster.spool(&["drop", ids[1]]);
     assert!(said.contains(&format!("there is no message {}", ids[1])), "{said}");
     let list = cluster.spool(&["list"]);
     assert!(list.contains(ids[2]) && !list.contains(ids[0]) && !list.contains(ids[1]), "{list}");
-    cluster.spool(&["retry"]);
+    // Options may come behind the command.
+    let file = cluster.waypost.configuration();
+    assert_eq!(cluster.spool(&["list", "--config", file.to_str().unwrap()]), list);
+    let said = cluster.spool(&["list", "--folder", "/tmp"]);
+    assert!(said.contains("/tmp is no spool"), "{said}");
+    assert_eq!(cluster.spool(&["retry"]), format!("{} is tried again\n", ids[2]));
     cluster.settle();
+    assert_eq!(cluster.spool(&["retry"]), "nothing is kept that could be tried again\n");
     for (subject, copies) in [("first", 1), ("second", 0), ("third", 1)] {
         assert_eq!(cluster.copies(&users[0], subject), 1, "{subject}");
         assert_eq!(cluster.copies(&users[1], subject), copies, "{subject}");
