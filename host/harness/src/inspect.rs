@@ -53,7 +53,7 @@ pub enum InspectError {
     #[error("this is a core WebAssembly module, not a component")]
     CoreModule,
     /// Not WebAssembly, or not valid.
-    #[error("this is no WebAssembly component: {0}")]
+    #[error("this is no WebAssembly component{0}")]
     NotComponent(String),
 }
 
@@ -81,16 +81,21 @@ impl Inspection {
         if let [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] = bytes {
             return Err(InspectError::CoreModule);
         }
+        if !bytes.starts_with(b"\0asm") {
+            // Not in the decoder's words, which show octets.
+            return Err(InspectError::NotComponent(String::new()));
+        }
         let decoded = wit_component::decode(bytes);
-        let decoded = decoded.map_err(|error| InspectError::NotComponent(format!("{error:#}")))?;
+        let decoded =
+            decoded.map_err(|error| InspectError::NotComponent(format!(": {error:#}")))?;
         let DecodedWasm::Component(resolve, world) = decoded else {
-            let message = "it is an interface in binary form".to_owned();
+            let message = ": it is an interface in binary form".to_owned();
             return Err(InspectError::NotComponent(message));
         };
         let world = resolve
             .worlds
             .get(world)
-            .ok_or_else(|| InspectError::NotComponent("it has no world".into()))?;
+            .ok_or_else(|| InspectError::NotComponent(": it has no world".into()))?;
         let list = |items: &wit_parser::IndexMap<WorldKey, WorldItem>| {
             items.iter().map(|(key, item)| Interface::of(&resolve, key, item)).collect()
         };
@@ -173,7 +178,7 @@ mod tests {
     fn what_is_no_component_is_named() {
         let refusal = |bytes: &[u8]| Inspection::of(bytes).unwrap_err();
         assert!(matches!(refusal(b"\0asm\x01\0\0\0"), InspectError::CoreModule));
-        assert!(matches!(refusal(b"hello"), InspectError::NotComponent(_)));
+        assert_eq!(refusal(b"# hello").to_string(), "this is no WebAssembly component");
         assert!(matches!(refusal(b""), InspectError::NotComponent(_)));
         let nothing = Inspection::of(b"\0asm\x0d\0\x01\0").unwrap();
         assert_eq!((nothing.contract(), nothing.wants_directories()), (None, false));

@@ -127,7 +127,12 @@ fn bad_input() {
     );
     for (arguments, code, parts) in [
         (&["check", "/nonexistent.wasm"][..], 10, &["/nonexistent.wasm", "No such file"][..]),
-        (&["inspect", "/nonexistent.wasm"], 10, &["/nonexistent.wasm", "No such file"]),
+        (
+            &["inspect", "/nonexistent.wasm"],
+            10,
+            &["/nonexistent.wasm", "No such file", "`waypost plugin build` makes it"],
+        ),
+        (&["inspect", "Cargo.toml"], 13, &["Cargo.toml: this is no WebAssembly component\n"]),
         (&["check", huge.to_str().unwrap()], 11, &["huge.wasm", "more than 64 MiB"]),
         (&["inspect", huge.to_str().unwrap()], 11, &["huge.wasm", "more than 64 MiB"]),
         (
@@ -149,7 +154,10 @@ fn bad_input() {
         (&["check", "builtin:ldap-routing", "--settings", &broken], 17, &["broken.toml", "line 1"]),
         (&["check", &trap], 18, &["`configure` failed", "trapped"]),
         (&["test", &cases], 20, &["cases.toml:2:1", "unknown field `plugni`"]),
-        (&["test", "/nonexistent.toml"], 20, &["/nonexistent.toml", "cannot be read"]),
+        (&["test", "/nonexistent.toml"], 20, &["/nonexistent.toml: the cases cannot be read"]),
+        (&["test", &core_cases, "--plugin", "builtin:nothing"], 20, &["known: ldap-routing"]),
+        (&["check", "builtin:shard", "--sha256", "abc"], 2, &["expected 64 hexadecimal digits"]),
+        (&["check", "builtin:shard", "--limit", "memory"], 2, &["a name and a value with ="]),
         (&["test", &core_cases], 14, &["core.wasm", "core WebAssembly module"]),
         (&["build", "/nonexistent"], 10, &["/nonexistent"]),
         (&["test"], 2, &["Usage"]),
@@ -216,7 +224,11 @@ fn bench() {
     assert!(said.out.contains("\"outcome\": \"refuse, unknown-user\""), "{}", said.out);
     assert!(said.out.contains("\"decisions\": 5"), "{}", said.out);
     assert_eq!(plugin(&["bench", file, "--filter", "nothing"]).code, Some(1));
-    assert_eq!(plugin(&["bench", file, "--address", "nobody"]).code, Some(20));
+    let said = plugin(&["bench", file, "--address", "nobody"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("--address: \"nobody\"") && !said.err.contains(file), "{}", said.err);
+    let said = plugin(&["bench", file, "--decisions", "1", "--plugin", "builtin:ldap-routing"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
 }
 
 fn limits() {
@@ -241,7 +253,7 @@ fn limits() {
     for (wrong, code, part) in [
         (&["--limit", "memory=2"][..], 2, "a size such as"),
         (&["--limit", "memroy=2MiB"], 2, "unknown field `memroy`"),
-        (&["--file", "map"], 2, "expected KEY=VALUE"),
+        (&["--file", "map"], 2, "a name and a value with ="),
         (&["--file", "map=/nonexistent"], 10, "/nonexistent cannot be read"),
     ] {
         let said = plugin(&[&arguments[..2], wrong].concat());

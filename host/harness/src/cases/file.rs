@@ -17,7 +17,7 @@ const MAX_FILE: usize = 64 << 20;
 
 /// What is wrong with a file of cases.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{}:{line}:{column}: {message}", path.display())]
+#[error("{}{}: {message}", path.display(), place(*line, *column))]
 pub struct CasesError {
     /// The file.
     pub path: PathBuf,
@@ -27,6 +27,11 @@ pub struct CasesError {
     pub column: usize,
     /// What is wrong and what was expected.
     pub message: String,
+}
+
+/// Nothing for the file as a whole.
+fn place(line: usize, column: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}:{column}") }
 }
 
 /// A file's text, and where in it something stands.

@@ -15,6 +15,9 @@ use waypost_policy::{Limits, PluginSource, TargetPatterns, read_setting_file};
 
 use super::file::{self, CasesError, Source};
 
+/// What stands before the name of one that comes with the program.
+const BUILTIN: &str = "builtin:";
+
 /// A plugin that comes with the program that runs the cases.
 #[derive(Clone, Copy, Debug)]
 pub struct Builtin {
@@ -88,8 +91,16 @@ impl Suite {
         let source = Source::read(path)?;
         let file = source.parse()?;
         let plugin = match (plugin, &file.policy.plugin) {
-            (Some(plugin), _) => PluginSource::File(plugin.into()),
-            (None, Some(name)) => named(&source, name, builtins)?,
+            (Some(plugin), _) => {
+                match plugin.to_str().and_then(|name| name.strip_prefix(BUILTIN)) {
+                    Some(name) => builtin(&source, name, builtins)?,
+                    None => PluginSource::File(plugin.into()),
+                }
+            }
+            (None, Some(name)) => match name.strip_prefix(BUILTIN) {
+                Some(name) => builtin(&source, name, builtins)?,
+                None => PluginSource::File(source.beside(Path::new(name))),
+            },
             (None, None) => {
                 return Err(source.wrong(
                     &(0..0),
@@ -114,14 +125,12 @@ impl Suite {
     }
 }
 
-fn named(
+/// One that comes with the program.
+fn builtin(
     source: &Source<'_>,
-    name: &str,
+    builtin: &str,
     builtins: &[Builtin],
 ) -> Result<PluginSource, CasesError> {
-    let Some(builtin) = name.strip_prefix("builtin:") else {
-        return Ok(PluginSource::File(source.beside(Path::new(name))));
-    };
     let known = builtins.iter().find(|known| known.name == builtin);
     let known = known.ok_or_else(|| {
         let names: Vec<_> = builtins.iter().map(|builtin| builtin.name).collect();

@@ -37,7 +37,11 @@ impl Policy {
             Some(path) => read(path).with_context(|| path.display().to_string())?,
             None => Table::new(),
         };
-        let section = section(&absolute(plugin)?, settings)?;
+        let plugin = match plugin.to_string_lossy().starts_with("builtin:") {
+            true => plugin.clone(),
+            false => absolute(plugin)?,
+        };
+        let section = section(&plugin, settings)?;
         Ok(Self { name: "demo", section })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::output::{self, say};
 use waypost_harness::cases::{Suite, bench};
+use waypost_model::Address;
 
 use super::problem::{Code, Problem};
 use crate::builtin::case_plugins;
@@ -9,6 +10,14 @@ use crate::cli::{BenchFormat, PluginBenchArgs};
 
 /// Asks the same over and over and prints what that costs.
 pub(super) fn run(arguments: &PluginBenchArgs) -> Result<(), Problem> {
+    if let Some(address) = &arguments.address {
+        Address::new(address, None).map_err(|error| {
+            Problem::new(
+                Code::CommandLine,
+                format!("--address: {address:?} is no address: {error}"),
+            )
+        })?;
+    }
     let plugin = arguments.plugin.as_deref();
     let suite = Suite::read(&arguments.cases, plugin, &case_plugins())?;
     let suite = match &arguments.address {

@@ -115,7 +115,8 @@ fn limits_of(written: &[Assignment]) -> Result<Limits, Problem> {
 
 fn digest(hex: &str) -> Result<[u8; 32], Problem> {
     sha256_from_hex(hex).ok_or_else(|| {
-        Problem::new(Code::Digest, format!("{hex:?} is no SHA-256: expected 64 hexadecimal digits"))
+        let message = format!("--sha256: {hex:?} is no SHA-256: expected 64 hexadecimal digits");
+        Problem::new(Code::CommandLine, message)
     })
 }
 

@@ -99,7 +99,7 @@ impl Problem {
         };
         match error {
             // It has the path in it.
-            LoadError::Read { .. } => Self::new(code, error),
+            LoadError::Read { error: why, .. } => Self::new(code, error).and(not_built(why)),
             _ => Self::new(code, format!("{plugin}: {error}")),
         }
     }
@@ -112,8 +112,18 @@ impl Problem {
             InspectError::CoreModule => Code::CoreModule,
             InspectError::NotComponent(_) => Code::NotComponent,
         };
-        Self::new(code, format!("{}: {error}", path.display()))
+        let hint = match error {
+            InspectError::Read(why) => not_built(why),
+            _ => None,
+        };
+        Self::new(code, format!("{}: {error}", path.display())).and(hint)
     }
+}
+
+/// Where there is no component yet.
+fn not_built(error: &std::io::Error) -> Option<String> {
+    let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+    is_missing.then(|| "`waypost plugin build` makes it".to_owned())
 }
 
 impl From<CasesError> for Problem {
