@@ -166,7 +166,7 @@ async fn converse(mut stream: UnixStream, commands: Arc<impl Commands>) {
         }
     };
     let name: String = request.command.escape_default().take(64).collect();
-    tracing::info!(target: "waypost::control", command = name, uid = ?peer.ok(), "asked");
+    tracing::info!(target: "waypost::control", command = name, uid = peer.ok(), "asked");
     let command = tokio::spawn(async move { commands.run(request).await });
     let done = match timeout(COMMAND_TIME, command).await {
         Ok(Ok(done)) => done,

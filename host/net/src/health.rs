@@ -160,9 +160,9 @@ impl fmt::Debug for Admitted {
 impl Inner {
     fn up(&self, address: SocketAddr, who: &str) {
         let Some(state) = self.forget(address) else { return };
-        let down_for = state.since.elapsed();
+        let seconds = state.since.elapsed().as_secs();
         tracing::info!(
-            target: "waypost::health", %address, ?down_for,
+            target: "waypost::health", %address, seconds,
             "{who} reached the target address again"
         );
     }

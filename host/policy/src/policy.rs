@@ -62,7 +62,7 @@ impl Policy {
             sha256 = hex(&prepared.digest),
             snapshot = prepared.settings.is_none(),
             code = code.as_str(),
-            milliseconds = started.elapsed().as_millis(),
+            milliseconds = started.elapsed().as_millis() as u64,
             decisions_at_a_time = concurrency,
             memory_at_most_mib = concurrency.saturating_mul(memory) >> 20,
             "policy loaded"

@@ -25,6 +25,8 @@ pub(crate) struct Offerer<'a, P: Decide> {
     pub(crate) caller: &'a Caller,
     /// Whose mail it is, in the log: a session or a kept message.
     pub(crate) id: &'a str,
+    /// Whether that is a kept message.
+    pub(crate) is_kept: bool,
     /// Whether a message may go to several back ends, or to several recipients of one over LMTP.
     pub(crate) may_split: bool,
 }
@@ -305,7 +307,9 @@ where
             ($write:ident) => {
                 tracing::$write!(
                     target: "waypost::smtp",
-                    id = self.id, %target, reason = failure.kind(),
+                    session = (!self.is_kept).then_some(self.id),
+                    id = self.is_kept.then_some(self.id),
+                    %target, reason = failure.kind(),
                     detail = failure.detail(clear),
                     "a target failed"
                 )

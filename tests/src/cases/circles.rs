@@ -49,7 +49,7 @@ fn sessions() {
     assert!(said.starts_with("a NO [UNAVAILABLE]"), "{said}\n{}", cluster.waypost.log());
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let log = cluster.waypost.log();
-    assert!(log.contains(IN_A_CIRCLE) && log.contains("reason=\"loop\""), "{log}");
+    assert!(log.contains(IN_A_CIRCLE) && log.contains("reason=loop"), "{log}");
 
     let began = Instant::now();
     let mut talk = Talk::greeted(cluster.doors.pop3);
@@ -61,7 +61,7 @@ fn sessions() {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let log = cluster.waypost.log();
     let pop3 = log.lines().filter(|line| line.contains(IN_A_CIRCLE));
-    assert!(pop3.clone().any(|line| line.contains("listener=\"pop3\"")), "{log}");
+    assert!(pop3.clone().any(|line| line.contains("listener=pop3")), "{log}");
 }
 
 /// Whatever `client-identity` says: our own front offers to hear it.

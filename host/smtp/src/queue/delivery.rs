@@ -159,6 +159,7 @@ where
             metrics: &self.service.metrics,
             caller: &caller,
             id: self.id,
+            is_kept: true,
             may_split: true,
         };
         for Waiting { number, path, parameters, mut found } in waiting {

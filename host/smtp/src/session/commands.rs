@@ -142,6 +142,7 @@ where
             metrics: &self.service.metrics,
             caller,
             id: &self.id,
+            is_kept: false,
             may_split: self.may_split(&generation, transaction),
         };
         let offering = offerer.offer(transaction, pool, &finder, &mut found, &parameters);
