@@ -105,6 +105,10 @@ fn send(browser: &Browser, cluster: &WebCluster, to: &str, subject: &str) {
 fn log_out(browser: &Browser, cluster: &WebCluster) {
     browser.open(&format!("{}/?_task=mail", cluster.url()));
     browser.wait_for("#messagelist");
+    // While it loads something, Roundcube passes over what it is told.
+    wait_for("Roundcube", Duration::from_secs(20), || {
+        (browser.run("return rcmail.busy") == false).then_some(())
+    });
     browser.run("rcmail.command('switch-task', 'logout')");
     browser.wait_for_title("Your mail");
     let left = browser.cookies().iter().any(|cookie| cookie["name"] == "__Host-waypost");
