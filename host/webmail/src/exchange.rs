@@ -384,22 +384,20 @@ where
         let protocols = headers::upgrade(response.headers());
         let version = response.version();
         headers::homeward(response.headers_mut(), version, &settings.hostname);
+        asker.browser.mark(response.headers_mut(), &target);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return tunnel::switch(self.session, response, upgrade, protocols, line);
         }
         let stall = settings.stall_timeout;
-        if let Visit::Cookie { leaves: true } = asker.visit {
+        let status = response.status();
+        if let Visit::Cookie { leaves: true } = asker.visit
+            && (status.is_success() || status.is_redirection())
+        {
             let response = response.map(|body| AnswerBody::relayed(body, stall, Some(lease), line));
-            return self.farewell(response);
+            return self.farewell(&asker.browser, &target, response);
         }
-        asker.browser.remember(
-            response.headers_mut(),
-            &target,
-            proof,
-            &service.keys.keys(),
-            settings.identification.cookie_lifetime,
-            !matches!(asker.visit, Visit::Basic(_)),
-        );
+        let always = !matches!(asker.visit, Visit::Basic(_));
+        asker.browser.remember(response.headers_mut(), &target, proof, always);
         response.map(|body| AnswerBody::relayed(body, stall, Some(lease), line))
     }
 

@@ -27,6 +27,7 @@ mod headers;
 pub mod home;
 mod identification;
 mod journal;
+pub mod marks;
 mod metrics;
 mod origin;
 pub mod page;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderValue, LOCATION, REFERER, SET_COOKIE,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, REFERER, SET_COOKIE,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
@@ -19,8 +19,7 @@ use waypost_session::Grant;
 use crate::answer::Reason;
 use crate::basic::Basic;
 use crate::body::{Ahead, AnswerBody, ClientBody};
-use crate::browser::Browser;
-use crate::cookie;
+use crate::browser::{Browser, Memory};
 use crate::exchange::Exchange;
 use crate::form::{Fields, FormError, Kind, MAX_FORM};
 use crate::identification::Identification;
@@ -46,7 +45,8 @@ pub(crate) enum Visit {
     Form(Box<FormLogin>),
     /// By what the browser remembers.
     Cookie {
-        /// The request is to log out: the user is forgotten with it.
+        /// The request is to log out, at the user's own wish: the user is forgotten if the back
+        /// end does so.
         leaves: bool,
     },
 }
@@ -109,14 +109,16 @@ where
             }
             Visitor::Cookie(cookie) => {
                 let (path, query) = (parts.uri.path(), parts.uri.query());
-                let leaves = rules.log_out.iter().any(|place| place.is(path, query));
+                let leaves = rules.log_out.iter().any(|place| place.is(path, query))
+                    && is_same_origin(&parts.headers, host);
                 let user = cookie.address.as_str().to_owned();
                 let name = LoginName { lookup: identify(cookie.address), authentication_id: None };
                 (name, user, Visit::Cookie { leaves })
             }
         };
         let address = name.lookup.address.clone();
-        let browser = Browser::of(address, known, &mut parts.headers, self.origin.encrypted);
+        let browser = Browser::of(address, known, &parts.headers, self.memory());
+        parts.headers.remove(COOKIE);
         let context = self.context(&login_name, &name);
         Ok(Asker { name, context, browser, visit })
     }
@@ -154,7 +156,7 @@ where
             // No address would help credentials that cannot be checked.
             Visit::Cookie { .. } if matches!(reason, Reason::NotForTheFront) => reason,
             Visit::Cookie { .. } if reason.is_rejection() => {
-                self.unknown(headers, host, asker.name.lookup.address.as_str()).await
+                self.unknown(headers, host, asker).await
             }
             Visit::Cookie { .. } => reason,
         }
@@ -162,18 +164,18 @@ where
 
     /// What somebody hears who is known by a cookie, and whom no policy knows, where there are no
     /// decoys.
-    async fn unknown(&self, headers: &HeaderMap, host: &Authority, user: &str) -> Reason {
+    async fn unknown(&self, headers: &HeaderMap, host: &Authority, asker: &Asker) -> Reason {
         self.delay().await;
         let view = View {
             language: Language::of(headers),
             host: host.as_str(),
-            address: user,
+            address: asker.name.lookup.address.as_str(),
             way_back: "/",
             problem: Some(Problem::Unknown),
             is_remembered: false,
         };
         let mut response = self.identification().page.answer(&view);
-        set_cookie(&mut response, self.forgetting());
+        set_cookies(&mut response, asker.browser.forgetting(None));
         reply("unknown-user", response)
     }
 
@@ -202,17 +204,17 @@ where
         reply(reason.kind(), self.identification().page.answer(&view))
     }
 
-    /// After a back end has heard that the user leaves: the page for the next one, with what the
-    /// back end has set. A refusal of the back end is shown as it is.
-    pub(crate) fn farewell(&self, mut answer: Response<AnswerBody>) -> Response<AnswerBody> {
-        set_cookie(&mut answer, self.forgetting());
-        if answer.status().is_client_error() || answer.status().is_server_error() {
-            return answer;
-        }
+    /// After a back end has let the user leave: the page for the next one, with what the back end
+    /// has set.
+    pub(crate) fn farewell(
+        &self,
+        browser: &Browser,
+        target: &str,
+        answer: Response<AnswerBody>,
+    ) -> Response<AnswerBody> {
         let mut page = see_other(PREFIX);
-        for field in answer.headers().get_all(SET_COOKIE) {
-            set_cookie(&mut page, Some(field.clone()));
-        }
+        set_cookies(&mut page, answer.headers().get_all(SET_COOKIE).iter().cloned());
+        set_cookies(&mut page, browser.forgetting(Some(target)));
         let line = answer.into_body().into_line();
         let page = page.map(AnswerBody::own);
         match line {
@@ -265,8 +267,12 @@ where
         sleep_until(self.began + jittered(delay)).await;
     }
 
-    fn forgetting(&self) -> Option<HeaderValue> {
-        cookie::forget(self.origin.encrypted)
+    fn memory(&self) -> Memory {
+        Memory {
+            keys: self.session.service.keys.keys(),
+            lifetime: self.identification().cookie_lifetime,
+            encrypted: self.origin.encrypted,
+        }
     }
 
     /// Everything below [`PREFIX`].
@@ -284,7 +290,9 @@ where
                 let heard = self.hear(parts, body, host, known).await;
                 heard.unwrap_or_else(|reason| reason)
             }
-            FORGET if is_read || parts.method == Method::POST => self.forget(parts, host),
+            FORGET if is_read || parts.method == Method::POST => {
+                self.forget(parts, host, known.as_ref())
+            }
             PREFIX | FORGET => {
                 let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
                 let allowed = HeaderValue::from_static("GET, HEAD, POST");
@@ -364,38 +372,17 @@ where
             None => way_back.clone(),
         };
         let mut response = see_other(onward.as_str());
-        set_cookie(&mut response, self.remembering(parts, address, known));
+        let browser = Browser::of(address, known, &parts.headers, self.memory());
+        set_cookies(&mut response, browser.introduction());
         Ok(reply("identified", response))
     }
 
-    /// The field that remembers an address. What other cookies the browser has now is another's,
-    /// unless it is the same user's.
-    fn remembering(
-        &self,
-        parts: &Parts,
-        address: Address,
-        known: Option<RouteCookie>,
-    ) -> Option<HeaderValue> {
-        let now = SystemTime::now();
-        let cookie = match known {
-            Some(known) if known.address == address => RouteCookie { sealed_at: now, ..known },
-            known => {
-                let mut cookie = RouteCookie::new(address, now);
-                cookie.strangers = known.map(|known| known.strangers).unwrap_or_default();
-                cookie.strangers.extend(&cookie::strangers(&parts.headers));
-                cookie
-            }
-        };
-        let sealed = cookie.seal(&self.session.service.keys.keys())?;
-        let lifetime = self.identification().cookie_lifetime;
-        cookie::set(sealed, lifetime, self.origin.encrypted)
-    }
-
     /// Forgets the user at the user's own wish, and shows the page.
-    fn forget(&self, parts: &Parts, host: &Authority) -> Reason {
+    fn forget(&self, parts: &Parts, host: &Authority, known: Option<&RouteCookie>) -> Reason {
         let mut response = see_other(PREFIX);
         if is_same_origin(&parts.headers, host) {
-            set_cookie(&mut response, self.forgetting());
+            let past = known.map(|known| known.past).unwrap_or_default();
+            set_cookies(&mut response, self.memory().forget(past));
         }
         reply("forgotten", response)
     }
@@ -463,8 +450,8 @@ fn empty(status: StatusCode) -> Response<Bytes> {
     response
 }
 
-fn set_cookie<B>(response: &mut Response<B>, field: Option<HeaderValue>) {
-    if let Some(field) = field {
+fn set_cookies<B>(response: &mut Response<B>, fields: impl IntoIterator<Item = HeaderValue>) {
+    for field in fields {
         response.headers_mut().append(SET_COOKIE, field);
     }
 }

@@ -67,6 +67,7 @@ pub(crate) fn all() -> Vec<Case> {
         mail::large::CASES,
         webmail::browser::CASES,
         webmail::caldav::CASES,
+        webmail::cookies::CASES,
         webmail::programs::CASES,
         webmail::bad_input::CASES,
         webmail::proxy::CASES,

@@ -33,7 +33,7 @@ pub(crate) use process::{Background, run, run_within, wait_for};
 pub(crate) use radicale::Radicale;
 pub(crate) use recorder::Recorder;
 pub(crate) use roundcube::Roundcube;
-pub(crate) use scripted_web::{ScriptedWeb, Then};
+pub(crate) use scripted_web::{Asked, ScriptedWeb, Then};
 pub(crate) use slapd::Slapd;
 pub(crate) use waypost::{Waypost, folder, program};
 pub(crate) use web_recorder::{SLOW, WebRecorder};

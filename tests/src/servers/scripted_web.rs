@@ -55,7 +55,15 @@ impl ScriptedWeb {
         ip: &str,
         answer: impl Fn(&Asked, &mut TcpStream) -> Then + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((ip, 0)).unwrap();
+        Self::start_at(SocketAddr::new(ip.parse().unwrap(), 0), answer)
+    }
+
+    /// The same at a port that others have, too.
+    pub fn start_at(
+        address: SocketAddr,
+        answer: impl Fn(&Asked, &mut TcpStream) -> Then + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let server = Self { address: listener.local_addr().unwrap(), seen: Arc::default() };
         let (seen, answer) = (server.seen.clone(), Arc::new(answer));
         thread::spawn(move || {

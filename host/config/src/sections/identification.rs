@@ -39,8 +39,8 @@ pub(super) static LOG_OUT: Setting<Vec<Place>> = Setting::usual(
     "log-out",
     "[\"/?_task=logout\"]",
     "a browser remembers its user until cookie-lifetime has passed",
-    "Paths at which the back ends log their users out. The browser then forgets its user and shows \
-     the page.",
+    "Paths at which the back ends log their users out. If they do, the browser forgets its user and \
+     shows the page.",
 );
 pub(super) static ADDRESS_PARAMETER: Setting<Arc<str>> = Setting::usual(
     "address-parameter",

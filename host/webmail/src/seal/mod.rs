@@ -7,10 +7,13 @@
 //! without that nobody gets beyond the login page. It is sealed, so that nobody can put a browser on
 //! another user's back end by writing a cookie, and nobody reads from it who has used a browser.
 
+mod envelope;
 mod keys;
+mod mark;
 mod ring;
 mod route_cookie;
 
 pub use keys::{KEY_OCTETS, MAX_KEYS, SealKeys, SealKeysError};
+pub use mark::{MARK_LENGTH, Mark};
 pub use ring::{KeyRing, KeyRingError, Refreshed};
 pub use route_cookie::{MAX_SEALED, OpenError, RouteCookie};

@@ -2,29 +2,22 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 use waypost_model::{Address, MAX_ADDRESS};
 
 use super::SealKeys;
-use super::keys::{KeyId, NONCE_OCTETS, TAG_OCTETS};
-use crate::home::{HOME_OCTETS, Home, MAX_STRANGERS, STRANGER_OCTETS, Strangers};
+use super::envelope::{Kind, sealed_length};
+use crate::home::{PAST_OCTETS, Past, seconds};
 use crate::proof::{PROOF_OCTETS, Proof};
 
-/// The version of what follows, the first octet.
-const VERSION: u8 = 2;
-/// What is sealed cannot be taken for anything else that the same key may seal one day.
-const CONTEXT: &[u8] = b"waypost route cookie";
+const ROUTE_COOKIE: Kind<'_> = Kind { purpose: b"waypost route cookie", name: b"", version: 3 };
+const PAST: Kind<'_> = Kind { purpose: b"waypost past", name: b"", version: 1 };
 
-/// Version, key, nonce.
-const HEAD: usize = 1 + size_of::<KeyId>() + NONCE_OCTETS;
-/// Seconds, home, proof, number of strangers.
-const FIXED: usize = 8 + HOME_OCTETS + PROOF_OCTETS + 1;
-const MAX_OCTETS: usize = HEAD + FIXED + MAX_STRANGERS * STRANGER_OCTETS + MAX_ADDRESS + TAG_OCTETS;
+/// Seconds, past, proof.
+const FIXED: usize = 8 + PAST_OCTETS + PROOF_OCTETS;
 /// The longest sealed cookie, in characters. Browsers keep 4096 with name and attributes (RFC 6265
 /// section 6.1).
-pub const MAX_SEALED: usize = MAX_OCTETS.div_ceil(3) * 4;
+pub const MAX_SEALED: usize = sealed_length(FIXED + MAX_ADDRESS);
 
 /// What a browser remembers of its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +26,10 @@ pub struct RouteCookie {
     pub address: Address,
     /// When it was sealed, to the second.
     pub sealed_at: SystemTime,
-    /// Whose cookies the browser has beside this one: `None` before the first back end was
-    /// reached.
-    pub home: Option<Home>,
+    /// Who else the browser has belonged to.
+    pub past: Past,
     /// As whom the front has found its user's password right, if it has.
     pub proof: Option<Proof>,
-    /// Cookies that another back end has left there, or another user.
-    pub strangers: Strangers,
 }
 
 /// Why a cookie is none. Whoever brings such a one is nobody, and asked anew.
@@ -78,28 +68,18 @@ impl OpenError {
 impl RouteCookie {
     /// One for a browser that no back end has been opened for yet.
     pub fn new(address: Address, now: SystemTime) -> Self {
-        Self { address, sealed_at: now, home: None, proof: None, strangers: Strangers::default() }
+        Self { address, sealed_at: now, past: Past::default(), proof: None }
     }
 
     /// The cookie's value, sealed with the first key: letters, digits, `-` and `_`, at most
     /// [`MAX_SEALED`] of them. `None` if the cryptographic library does not do its work.
     pub fn seal(&self, keys: &SealKeys) -> Option<String> {
-        let key = keys.newest()?;
-        let mut text = Vec::with_capacity(MAX_OCTETS);
+        let mut text = Vec::with_capacity(FIXED + MAX_ADDRESS);
         text.extend_from_slice(&seconds(self.sealed_at).to_be_bytes());
-        text.extend_from_slice(&Home::octets(self.home));
+        text.extend_from_slice(&self.past.octets());
         text.extend_from_slice(&Proof::octets(self.proof));
-        text.push(u8::try_from(self.strangers.iter().count()).ok()?);
-        self.strangers.iter().for_each(|stranger| text.extend_from_slice(stranger));
         text.extend_from_slice(self.address.as_str().as_bytes());
-
-        let nonce = key.seal(&context(key.id()), &mut text).ok()?;
-        let mut sealed = Vec::with_capacity(HEAD + text.len());
-        sealed.push(VERSION);
-        sealed.extend_from_slice(&key.id());
-        sealed.extend_from_slice(nonce.as_ref());
-        sealed.extend_from_slice(&text);
-        Some(URL_SAFE_NO_PAD.encode(sealed))
+        ROUTE_COOKIE.seal(text, keys)
     }
 
     /// Opens what [`seal`](Self::seal) has written with any of `keys`, if it is younger than
@@ -116,16 +96,8 @@ impl RouteCookie {
         if text.len() > MAX_SEALED {
             return Err(OpenError::Malformed);
         }
-        let mut octets = URL_SAFE_NO_PAD.decode(text).map_err(|_| OpenError::Malformed)?;
-        let (version, rest) = octets.split_first_mut().ok_or(OpenError::Malformed)?;
-        if *version != VERSION {
-            return Err(OpenError::Version);
-        }
-        let (id, rest) = rest.split_first_chunk_mut().ok_or(OpenError::Malformed)?;
-        let (nonce, sealed) = rest.split_first_chunk_mut().ok_or(OpenError::Malformed)?;
-        let key = keys.find(*id).ok_or(OpenError::Key)?;
-        let text = key.open(*nonce, &context(*id), sealed).ok_or(OpenError::Seal)?;
-        let cookie = Self::read(text).ok_or(OpenError::Malformed)?;
+        let text = ROUTE_COOKIE.open(text, keys)?;
+        let cookie = Self::read(&text).ok_or(OpenError::Malformed)?;
         match cookie.age(now) < lifetime {
             true => Ok(cookie),
             false => Err(OpenError::Expired),
@@ -137,27 +109,34 @@ impl RouteCookie {
         now.duration_since(self.sealed_at).unwrap_or_default()
     }
 
+    /// Whether it is this user's. Upper and lower case are the same, as in a [`Home`](crate::home::Home).
+    pub fn is_of(&self, address: &Address) -> bool {
+        self.address.as_str().to_lowercase() == address.as_str().to_lowercase()
+    }
+
     fn read(text: &[u8]) -> Option<Self> {
         let (seconds, text) = text.split_first_chunk()?;
-        let (home, text) = text.split_first_chunk()?;
+        let (past, text) = text.split_first_chunk()?;
         let (proof, text) = text.split_first_chunk()?;
-        let (strangers, text) = text.split_first()?;
-        let (strangers, text) = text.split_at_checked(usize::from(*strangers) * STRANGER_OCTETS)?;
         let sealed_at = Duration::from_secs(u64::from_be_bytes(*seconds));
         Some(Self {
             address: Address::new(str::from_utf8(text).ok()?, None).ok()?,
             sealed_at: UNIX_EPOCH.checked_add(sealed_at)?,
-            home: Home::from_octets(*home),
+            past: Past::from_octets(*past)?,
             proof: Proof::from_octets(*proof),
-            strangers: Strangers::from_octets(strangers)?,
         })
     }
 }
 
-fn context(id: KeyId) -> Vec<u8> {
-    [CONTEXT, &[VERSION], &id].concat()
-}
+impl Past {
+    /// What stays of a route cookie when its user is forgotten, as the value of a cookie of its own.
+    pub fn seal(&self, keys: &SealKeys) -> Option<String> {
+        PAST.seal(self.octets().to_vec(), keys)
+    }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    /// Opens what [`seal`](Self::seal) has written with any of `keys`.
+    pub fn open(sealed: &[u8], keys: &SealKeys) -> Option<Self> {
+        let text = (sealed.len() <= MAX_SEALED).then(|| PAST.open(sealed, keys).ok())??;
+        Self::from_octets(text.try_into().ok()?)
+    }
 }

@@ -6,6 +6,7 @@ mod basic;
 mod cookies;
 mod decoys;
 mod forms;
+mod marks;
 mod page;
 mod places;
 mod same_origin;

@@ -49,7 +49,7 @@ fn work() {
     assert_eq!(found, ["From north to south", "Welcome to south"]);
     let south = browser.cookies();
 
-    // Who is moved lands on the new one, which sees none of the old one's cookies.
+    // Who is moved lands on the new one, and logs in there anew.
     roundcubes.north.0.add_user(&user3, "user3", "Moved to north");
     roundcubes.north.0.add_user(&format!("USER3@{DOMAIN}"), "user3", "Moved to north");
     cluster.slapd.move_user("user3", NORTH);

@@ -4,6 +4,7 @@ pub(super) mod bad_input;
 pub(super) mod broken;
 pub(super) mod browser;
 pub(super) mod caldav;
+pub(super) mod cookies;
 pub(super) mod http2;
 pub(super) mod login;
 pub(super) mod paths;

@@ -74,7 +74,8 @@ fn open(port: u16, target: &str, cookie: &str) -> Answer {
 
 /// What the browser is told to forget.
 fn forgets(answer: &Answer) -> bool {
-    answer.field("set-cookie").is_some_and(|field| field.contains("Max-Age=0"))
+    let mut set = answer.fields.lines().filter(|line| line.contains("Max-Age=0"));
+    set.any(|line| line.contains(" waypost=;"))
 }
 
 fn forms() {
