@@ -1,14 +1,15 @@
 //! The book's tutorials, followed word by word.
 //!
 //! A page's blocks of `sh` are run one after the other, in the folder in which the one before ended;
-//! each line of a block of `text` must be in what the block before it printed. Three things are
-//! done for the reader: the program has been built, the demo is the second terminal, and the demo's
-//! ports are others, so that one that runs already is not in the way.
+//! each line of a block of `text` must be in what the block before it printed. The block with the demo
+//! is the second terminal, which knows nothing of the first. Three things are done for the reader: the
+//! program has been built, home is a folder of its own, and the demo's ports are others, so that one
+//! that runs already is not in the way.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Case;
 use crate::servers::{Background, free_port, program, run_within};
@@ -21,6 +22,18 @@ pub(crate) const CASES: &[Case] = &[
 
 /// For a step: some of them build a standard library, or compile an interpreter.
 const PATIENCE: Duration = Duration::from_secs(540);
+/// This test has been built with it, and the program is elsewhere.
+const BUILD: &str = "cargo build --release -p waypost\n";
+const BUILT: &str = "$PWD/target/release/waypost";
+/// What the tools of the three languages keep below the home of whoever runs them, and by which
+/// variable it is found where home is another.
+const KEPT: [(&str, &str); 5] = [
+    ("CARGO_HOME", ".cargo"),
+    ("RUSTUP_HOME", ".rustup"),
+    ("XDG_CACHE_HOME", ".cache"),
+    ("PIP_CACHE_DIR", ".cache/pip"),
+    ("NPM_CONFIG_CACHE", ".npm"),
+];
 /// The demo's usual ports, in the order of its `--ports`.
 const PORTS: [u16; 5] = [1143, 1110, 2525, 1587, 8080];
 
@@ -38,14 +51,14 @@ fn follow(page: &str) {
     let mut reader = Reader::new();
     let blocks = blocks(&page);
     assert!(blocks.len() > 6, "the page has {} blocks", blocks.len());
+    let began = Instant::now();
     for block in &blocks {
         match block {
-            // This test has been built with it.
-            Block::Typed(typed) if typed.starts_with("cargo build --release -p waypost") => {}
             Block::Typed(typed) => reader.types(typed),
             Block::Seen(seen) => reader.sees(seen),
         }
     }
+    println!("followed in {:.0?}", began.elapsed());
 }
 
 fn blocks(page: &str) -> Vec<Block> {
@@ -82,23 +95,26 @@ impl Reader {
     }
 
     fn types(&mut self, typed: &str) {
-        let mut typed = typed.to_owned();
+        let mut typed = typed.replace(BUILD, "").replace(BUILT, program().to_str().unwrap());
         for (usual, port) in PORTS.iter().zip(self.ports) {
             typed = typed.replace(&format!(":{usual}"), &format!(":{port}"));
         }
-        let (first, demo) = match typed.find("waypost demo") {
-            Some(at) => typed.split_at(at),
-            None => (typed.as_str(), ""),
-        };
-        self.run(first);
-        if !demo.is_empty() {
-            self.start_demo(demo.trim());
+        match typed.find("waypost demo") {
+            Some(at) => self.start_demo(&typed[..at], typed[at..].trim()),
+            None => self.run(&typed),
         }
     }
 
     fn run(&mut self, typed: &str) {
-        let ended_in = self.home.path().join("place");
-        let script = format!("set -euo pipefail\n{typed}\npwd > '{}'\n", ended_in.display());
+        // A terminal remembers where it is and what was exported.
+        let ended_in = self.home.path().join(".place");
+        let exported = self.home.path().join(".exported");
+        let script = format!(
+            "set -euo pipefail\n[ ! -e '{exported}' ] || . '{exported}'\n{typed}\n\
+             pwd > '{ended_in}'\nexport -p > '{exported}'\n",
+            exported = exported.display(),
+            ended_in = ended_in.display()
+        );
         let output = run_within(self.shell(&self.place).arg(script), PATIENCE);
         self.printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -106,10 +122,10 @@ impl Reader {
         self.place = fs::read_to_string(ended_in).unwrap().trim().into();
     }
 
-    fn start_demo(&mut self, typed: &str) {
+    fn start_demo(&mut self, before: &str, typed: &str) {
         let ports = self.ports.map(|port| port.to_string()).join(" ");
-        let script = format!("exec {typed} --ports {ports}");
-        let mut command = self.shell(&self.place);
+        let script = format!("set -euo pipefail\n{before}\nexec {typed} --ports {ports}");
+        let mut command = self.shell(self.home.path());
         let mut demo = Background::start("demo", command.arg(script), self.home.path());
         demo.wait_for_log_within("Ctrl-C", PATIENCE);
         self.demo = Some(demo);
@@ -127,12 +143,17 @@ impl Reader {
     }
 
     fn shell(&self, place: &Path) -> Command {
-        let program = program();
-        let path = std::env::var("PATH").unwrap_or_default();
         let mut command = Command::new("/bin/bash");
+        if let Some(home) = std::env::var_os("HOME") {
+            for (variable, folder) in KEPT {
+                if std::env::var_os(variable).is_none() {
+                    command.env(variable, Path::new(&home).join(folder));
+                }
+            }
+        }
         command
             .current_dir(place)
-            .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
+            .env("HOME", self.home.path())
             .env("TMPDIR", self.home.path())
             // A reader's builds are in the reader's folder.
             .env_remove("CARGO_TARGET_DIR")
