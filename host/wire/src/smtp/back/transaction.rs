@@ -34,9 +34,9 @@ impl Asked {
         }
     }
 
-    /// Whether a reply can be one to this at all. Refusals always can. 3yz is for DATA, 25y for
-    /// what concerns mail, 22y for connections (RFC 5321 section 4.2.1): a server that mixes them
-    /// up answers another question.
+    /// Whether a reply can be one to this at all. Refusals always can. Of others the first digit is
+    /// what counts (RFC 5321 section 4.2.1): 3yz is for DATA, 2yz for all else. Only 22y concerns the
+    /// connection, never mail: a server that says it answers another question.
     pub(super) fn fits(self, reply: &Reply) -> bool {
         if reply.is_transient() || reply.is_permanent() {
             return true;
@@ -48,7 +48,7 @@ impl Asked {
             | Self::Recipient(_)
             | Self::EndOfData
             | Self::Delivered(_)
-            | Self::Reset => reply.code() / 10 == 25,
+            | Self::Reset => reply.is_positive() && reply.code() / 10 != 22,
         }
     }
 }

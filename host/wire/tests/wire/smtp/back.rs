@@ -218,6 +218,26 @@ fn lmtp_answers_for_each_accepted_recipient() {
     );
 }
 
+/// RFC 5321 section 4.2.1: who knows no more of a reply goes by its first digit.
+#[test]
+fn a_yes_is_one_whatever_its_other_digits() {
+    session(
+        &plain(),
+        &[
+            "220 mx\r\n",
+            "250 mx\r\n",
+            "200 a\r\n",
+            "240 b\r\n",
+            "354 go\r\n",
+            "200 taken\r\n",
+            "221 Bye\r\n",
+        ],
+        "EHLO mx.test\n[ready]\nMAIL FROM:<ann@a.test>\n[Mail: 200 a]\nRCPT TO:<bob@b.test>\n\
+         [Recipient(0): 240 b]\nDATA\n[Data: 354 go]\nSubject: x\n\n..x\n.\n\
+         [EndOfData: 200 taken]\nQUIT\n[Quit: 221 Bye]\n",
+    );
+}
+
 #[test]
 fn refusals_are_replies_and_the_connection_goes_on() {
     session(
