@@ -53,7 +53,7 @@ enum State {
     Chunk { left: u64, last: bool },
     /// The client's: so many octets more of a chunk that is refused; whether the transaction ends
     /// with them, and what the client is told then.
-    Swallowing { left: u64, ends: bool, reply: Reply },
+    Swallowing { left: u64, ends: bool, replies: usize, reply: Reply },
     /// The driver's: a reply.
     Deciding(Question),
     /// The driver's: to start TLS.
@@ -178,7 +178,8 @@ impl Front {
             }
             Question::Chunk(Chunk { size, last }) => {
                 self.refuse_chunk();
-                self.state = State::Swallowing { left: size, ends: last, reply: reply.clone() };
+                let (replies, reply) = (self.due_for(last), reply.clone());
+                self.state = State::Swallowing { left: size, ends: last, replies, reply };
             }
             Question::ChunkEnd => {
                 self.write(reply, out);
@@ -283,6 +284,12 @@ impl Front {
         }
     }
 
+    /// How many replies a refused part of it has: in LMTP the last one has as many as the message,
+    /// and so none where no recipient was accepted (RFC 2033 section 4.3).
+    fn due_for(&self, last: bool) -> usize {
+        if last { self.due() } else { 1 }
+    }
+
     /// A part of the message is refused, and with it the message.
     fn refuse_chunk(&mut self) {
         if let Some(transaction) = &mut self.transaction {
@@ -292,10 +299,12 @@ impl Front {
 
     /// All of a refused chunk has come.
     fn swallowed<'a>(&mut self, out: &mut Vec<u8>) -> Step<'a> {
-        if let State::Swallowing { ends, reply, .. } =
+        if let State::Swallowing { ends, replies, reply, .. } =
             std::mem::replace(&mut self.state, State::Command)
         {
-            self.write(&reply, out);
+            for _ in 0..replies {
+                self.write(&reply, out);
+            }
             self.transaction = self.transaction.filter(|_| !ends);
         }
         Step::Next(0)

@@ -167,7 +167,8 @@ impl Front {
             return self.ask(Question::Chunk(chunk), len, FrontAction::Chunk(chunk));
         };
         self.refuse_chunk();
-        self.state = State::Swallowing { left: chunk.size, ends: false, reply };
+        let replies = self.due_for(chunk.last);
+        self.state = State::Swallowing { left: chunk.size, ends: false, replies, reply };
         Step::Next(len)
     }
 

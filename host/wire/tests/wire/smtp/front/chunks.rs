@@ -276,3 +276,36 @@ fn in_lmtp_each_recipient_hears_of_the_last_chunk() {
     ];
     greeted(&lmtp(), &script.concat());
 }
+
+/// One reply for each recipient that was accepted, and so none where there is none (RFC 2033
+/// section 4.3).
+#[test]
+fn in_lmtp_each_recipient_hears_that_the_last_chunk_is_refused() {
+    let another =
+        ["C: RCPT TO:<c@b.test>", "A: recipient <c@b.test>", "D: 250 2.1.5 Ok", "S: 250 2.1.5 Ok"];
+    let at_once = [
+        "C: BDAT 1 LAST",
+        "A: chunk 1 last",
+        "D: 451 4.3.0 Later.",
+        "C- a",
+        "S: 451 4.3.0 Later.",
+        "S: 451 4.3.0 Later.",
+    ];
+    greeted(&lmtp(), &[OPEN, &another, &at_once].concat());
+    let behind_another = [
+        "C: BDAT 1",
+        "A: chunk 1",
+        "D: 451 4.3.0 Later.",
+        "C- a",
+        "S: 451 4.3.0 Later.",
+        "C: BDAT 1 LAST",
+        "C- b",
+        "S: 503 5.5.1 A part of the message was refused: say RSET.",
+        "S: 503 5.5.1 A part of the message was refused: say RSET.",
+    ];
+    greeted(&lmtp(), &[OPEN, &another, &behind_another].concat());
+    let [mail, ..] = OPEN else { unreachable!() };
+    let nobody = [mail, "A: mail <a@a.test>", "D: 250 2.1.0 Ok", "S: 250 2.1.0 Ok"];
+    let unheard = ["C: BDAT 1 LAST", "C- a", "C: NOOP", "S: 250 2.0.0 Ok."];
+    greeted(&lmtp(), &[&nobody[..], &unheard].concat());
+}
