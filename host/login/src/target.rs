@@ -11,12 +11,11 @@ use waypost_net::backend::{self, Endpoint, Entry};
 use waypost_net::connect::{ConnectError, Connected, Reached, Request};
 use waypost_net::stream::Stream;
 use waypost_routing::{Decide, Routed};
-use waypost_session::{Broken, Conversation, Generation, Grant};
+use waypost_session::{Broken, Conversation, Generation, Grant, proxy_header};
 use waypost_wire::login::{
     Accepted, Answer, BackAction, BackFailure, BackSettings, ClientIdentity, Credential,
     FrontAction, Rejection, SaslResponse,
 };
-use waypost_wire::proxy::{Header, Ssl};
 use waypost_wire::{Back, Front};
 
 use crate::entry;
@@ -157,7 +156,7 @@ where
         aim: &Aim<'_, P>,
         client: &Conversation<Front>,
     ) -> Result<Ready, TargetFailure> {
-        let header = self.header(client);
+        let header = proxy_header(self.client, self.local, &self.id.to_string(), &client.stream);
         let request = Request {
             target: aim.target,
             protocol: self.entrance.kind.protocol,
@@ -179,27 +178,6 @@ where
             reached.silent();
         }
         Ok(Ready { back: result?, address, reply_timeout: endpoint.settings.reply_timeout })
-    }
-
-    /// What a back end is told of the client that hears it by a PROXY header: beside the addresses the
-    /// session's name in the log, and how the client's leg is encrypted (version 2 only).
-    fn header(&self, client: &Conversation<Front>) -> Header {
-        let ssl = client.stream.tls().map(|tls| Ssl {
-            encrypted: true,
-            // One that TLS could not verify would have ended the connection.
-            certificate: tls.peer_certificates().is_some(),
-            verified: tls.peer_certificates().is_some(),
-            version: Some(tls.version().to_owned()),
-            cipher: tls.cipher_suite().map(str::to_owned),
-            ..Ssl::default()
-        });
-        Header {
-            source: Some(self.client),
-            destination: Some(self.local),
-            unique_id: Some(self.id.to_string().into_bytes()),
-            ssl,
-            ..Header::default()
-        }
     }
 
     /// Whether the back end is told of the client by the protocol's own command.

@@ -61,6 +61,11 @@ impl Client {
         Self { link: Link::new(stream), front, scrutiny: None, ended: false }
     }
 
+    /// The connection, for what was negotiated on it.
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.link.stream
+    }
+
     /// Whether its leg is encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.link.stream.is_encrypted()

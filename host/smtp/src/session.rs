@@ -75,6 +75,7 @@ where
                         Ok(upgraded) => upgraded,
                         Err(error) => return error.into(),
                     };
+                    self.forget(mailing).await;
                     continue;
                 }
             };
@@ -106,7 +107,7 @@ where
                     self.reset(mailing).await;
                     Ok(())
                 }
-                Ok(Wish::Mail(mail)) => self.mail(client, mailing, mail),
+                Ok(Wish::Mail(mail)) => self.mail(client, mailing, mail).await,
                 Ok(Wish::Recipient(recipient)) => {
                     let reply = Box::pin(self.recipient(client, mailing, recipient)).await;
                     client.reply(&reply);

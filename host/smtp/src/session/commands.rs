@@ -4,8 +4,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use waypost_model::{Context, Lookup, Purpose};
 use waypost_routing::Decide;
-use waypost_session::{Generation, Grant};
-use waypost_wire::proxy::Header;
+use waypost_session::{Generation, Grant, proxy_header};
 use waypost_wire::smtp::{
     ClientIdentity, ClientProtocol, EnhancedCode, ForwardPath, Mail, Recipient, Reply, ReversePath,
 };
@@ -72,7 +71,7 @@ where
     P::Targets: Grant,
 {
     /// MAIL: no back end is concerned yet.
-    pub(super) fn mail(
+    pub(super) async fn mail(
         &self,
         client: &mut Client,
         mailing: &mut Mailing<P>,
@@ -84,10 +83,23 @@ where
         mailing.counts.transactions += 1;
         mailing.named = 0;
         mailing.context = Some(Arc::new(self.context(client, &mail.sender)));
-        mailing.caller = Some(self.caller(client));
+        let caller = self.caller(client);
+        // Connections that wait were told who the client said it was then.
+        if mailing.caller.as_ref().is_some_and(|before| before.identity != caller.identity) {
+            mailing.pool.quit().await;
+        }
+        mailing.caller = Some(caller);
         mailing.transaction = Some(Transaction::new(mail));
         client.reply(&SENDER_OK);
         Ok(())
+    }
+
+    /// TLS has begun: what was said in clear, maybe by somebody in between, is forgotten, and so are
+    /// the connections to which it was passed on (RFC 3207 section 4.2).
+    pub(super) async fn forget(&self, mailing: &mut Mailing<P>) {
+        self.reset(mailing).await;
+        mailing.pool.quit().await;
+        (mailing.context, mailing.caller) = (None, None);
     }
 
     /// RSET, or what stands for it.
@@ -211,11 +223,7 @@ where
         let hello = client.front.hello();
         Caller {
             protocol: self.entrance.kind.protocol,
-            header: Header {
-                source: Some(self.client),
-                destination: Some(self.local),
-                ..Header::default()
-            },
+            header: proxy_header(self.client, self.local, self.id.as_str(), client.stream()),
             identity: Some(ClientIdentity {
                 client: self.client,
                 local: self.local,

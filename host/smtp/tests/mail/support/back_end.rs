@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use waypost_wire::proxy::{self, Decoded, Header};
 
 /// One thing that a scripted back end does.
 #[derive(Clone, Debug)]
@@ -120,6 +121,8 @@ impl Delivered {
 pub(crate) struct Heard {
     /// Every command, in the order in which they came on all connections.
     pub(crate) commands: Vec<String>,
+    /// The PROXY headers.
+    pub(crate) headers: Vec<Header>,
     pub(crate) delivered: Vec<Delivered>,
     pub(crate) connections: usize,
     /// How many connections have ended.
@@ -179,6 +182,10 @@ impl BackEnd {
         self.heard.lock().commands.clone()
     }
 
+    pub(crate) fn headers(&self) -> Vec<Header> {
+        self.heard.lock().headers.clone()
+    }
+
     pub(crate) fn delivered(&self) -> Vec<Delivered> {
         self.heard.lock().delivered.clone()
     }
@@ -218,8 +225,8 @@ impl Session {
 
     async fn run(&mut self) -> Option<()> {
         if self.ways.lock().proxy {
-            let header = self.line().await?;
-            self.heard.lock().commands.push(header);
+            let header = self.header().await?;
+            self.heard.lock().headers.push(header);
         }
         let greeting = self.ways.lock().greeting.clone();
         self.act(&greeting).await?;
@@ -331,6 +338,19 @@ impl Session {
             Do::SayAndClose(text) => {
                 let _ = self.stream.write_all(text.as_bytes()).await;
                 None
+            }
+        }
+    }
+
+    async fn header(&mut self) -> Option<Header> {
+        loop {
+            match proxy::decode(&self.unread) {
+                Decoded::NeedMore(_) => self.fill().await?,
+                Decoded::Header(header, len) => {
+                    self.unread.drain(..len);
+                    return Some(*header);
+                }
+                Decoded::Invalid(invalid) => panic!("{invalid}"),
             }
         }
     }
