@@ -1,6 +1,6 @@
 //! The key under which entries are digested: 32 octets in a file of their own.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
@@ -55,13 +55,15 @@ impl Key {
     }
 }
 
-/// The key must not lie where the entries lie: who can write the ones could write the other.
+/// The key must not lie where the entries lie, however deep: who can write the ones could write the
+/// other.
 fn check_place(path: &Path, folder: &Folder) -> Result<(), CodeCacheError> {
-    match statat(CWD, parent(path), AtFlags::empty()) {
-        Ok(place) if folder.is_the_same(&place) => Err(CodeCacheError::KeyInside(path.into())),
-        // What is wrong with it is said when the file is opened.
-        _ => Ok(()),
-    }
+    // What is wrong with a path that leads nowhere is said when the file is opened.
+    let Ok(place) = fs::canonicalize(parent(path)) else { return Ok(()) };
+    let is_inside = place.ancestors().any(|ancestor| {
+        statat(CWD, ancestor, AtFlags::empty()).is_ok_and(|stat| folder.is_the_same(&stat))
+    });
+    if is_inside { Err(CodeCacheError::KeyInside(path.into())) } else { Ok(()) }
 }
 
 fn parent(path: &Path) -> &Path {
@@ -194,9 +196,11 @@ pub(super) mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(refusal().contains("is no key"), "a folder");
-        let inside = place.path().join("code/../code/key");
-        let refused = Key::read_or_make(&inside, &folder).err().unwrap();
-        assert!(matches!(refused, CodeCacheError::KeyInside(_)), "{refused}");
+        fs::create_dir_all(place.path().join("code/sub/deeper")).unwrap();
+        for inside in ["code/../code/key", "code/sub/key", "code/sub/deeper/key"] {
+            let refused = Key::read_or_make(&place.path().join(inside), &folder).err().unwrap();
+            assert!(matches!(refused, CodeCacheError::KeyInside(_)), "{inside}: {refused}");
+        }
         let nowhere = place.path().join("nowhere/key");
         let refused = Key::read_or_make(&nowhere, &folder).err().unwrap().to_string();
         assert!(refused.contains("nowhere/key"), "{refused}");
