@@ -162,7 +162,7 @@ fn page() {
     }
 }
 
-/// The pictures in the documentation: `WAYPOST_PICTURES=docs/images` with the name of the test.
+/// The pictures in the documentation: `WAYPOST_PICTURES=docs/src/images` with the name of the test.
 fn pictures(cluster: &WebCluster, folder: &std::path::Path) {
     let browser = Browser::start("en-US,en");
     browser.open(&format!("{}/.waypost/", cluster.url()));
