@@ -1,4 +1,4 @@
-//! Policies: load, configure and ask WebAssembly components. The only crate that knows WebAssembly.
+//! Policies: load, configure and ask WebAssembly components. The only crate that runs WebAssembly.
 //!
 //! A [`Host`] holds the engine, once for each process. A [`Policy`] is a plugin with its settings
 //! and its grants; [`Policy::decide`] asks it one question in a fresh instance, under the

@@ -15,7 +15,7 @@ pub struct Settings {
     pub stale_for: Duration,
     /// `routes`: how many routes are kept. About 300 octets each. 100,000.
     pub routes: NonZeroUsize,
-    /// `negatives`: how many refusals and passes are kept, in a space of their own. 10,000.
+    /// `negatives`: how many refusals, passes and deferrals are kept, in a space of their own. 10,000.
     pub negatives: NonZeroUsize,
 }
 

@@ -8,12 +8,12 @@ pub struct Settings {
     /// checked again, as long as the policy's answer and the stored value stay the same; zero checks
     /// each time. 30 s.
     pub verified_for: Duration,
-    /// `password-threads`: how many costly hashes may be computed at once; more wait. Half the
+    /// `threads`: how many costly hashes may be computed at once; more wait. Half the
     /// processors, at least one.
     pub threads: NonZeroUsize,
-    /// `password-memory`: how much memory they may take together, in octets. 512 MiB.
+    /// `memory`: how much memory they may take together, in octets. 512 MiB.
     pub memory: u64,
-    /// `verify-timeout`: for a whole verification, waiting for its turn included. 5 s.
+    /// `timeout`: for a whole verification, waiting for its turn included. 5 s.
     pub timeout: Duration,
 }
 

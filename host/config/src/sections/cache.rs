@@ -27,7 +27,7 @@ static ROUTES: Setting<NonZeroUsize> =
 static NEGATIVES: Setting<NonZeroUsize> = Setting::with_default(
     "negatives",
     "10000",
-    "How many refusals and passes are kept. They never displace a route.",
+    "How many refusals, passes and deferrals are kept. They never displace a route.",
 );
 
 pub(crate) static CACHE: Section = Section {
