@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::delivering::{Delivering, Task};
 use crate::fail_point::{FailPoint, FailPoints};
 use crate::outcome::Outcome;
-use crate::queue::{Message, Queue};
+use crate::queue::{Message, Queue, Way};
 
 /// Hears what is left of a delivery in a task of its own, and writes it into the message's record.
 pub(crate) fn hear(
@@ -56,13 +56,14 @@ async fn write(
 struct Hearing {
     message: Arc<Message>,
     queue: Arc<Queue>,
+    _way: Way,
 }
 
 impl Hearing {
     fn new(queue: &Arc<Queue>, message: Arc<Message>) -> Self {
         message.heard();
         queue.metrics().late_legs().inc();
-        Self { message, queue: queue.clone() }
+        Self { message, queue: queue.clone(), _way: queue.enter() }
     }
 }
 

@@ -7,6 +7,7 @@ mod attempt;
 mod delivery;
 mod message;
 mod report;
+mod under_way;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use waypost_spool::{Id, Kept, Recovered, Spool};
 use self::delivery::Lanes;
 pub(crate) use self::message::Message;
 use self::message::MessageError;
+use self::under_way::UnderWay;
+pub(crate) use self::under_way::Way;
 use crate::record::{Record, RecordError, Schedule, UnixTime};
 use crate::{Metrics, Service, Settings};
 
@@ -39,7 +42,8 @@ pub struct Queue {
     settings: Arc<Settings>,
     metrics: Metrics,
     messages: Mutex<Messages>,
-    /// Something is due earlier than before.
+    under_way: UnderWay,
+    /// Something is due earlier than before, or nothing is taken up any more.
     changed: Notify,
 }
 
@@ -88,6 +92,8 @@ impl From<MessageError> for OperateError {
 struct Due {
     message: Arc<Message>,
     forced: bool,
+    /// Its attempt counts until it has ended.
+    _way: Way,
 }
 
 impl Queue {
@@ -98,8 +104,14 @@ impl Queue {
         settings: Arc<Settings>,
         metrics: Metrics,
     ) -> Arc<Self> {
-        let queue =
-            Self { spool, settings, metrics, messages: Mutex::default(), changed: Notify::new() };
+        let queue = Self {
+            spool,
+            settings,
+            metrics,
+            messages: Mutex::default(),
+            under_way: UnderWay::new(),
+            changed: Notify::new(),
+        };
         for Recovered { message, record } in recovered {
             let id = message.id();
             let next = match Record::from_bytes(&record) {
@@ -118,8 +130,8 @@ impl Queue {
         Arc::new(queue)
     }
 
-    /// Tries kept messages again, for as long as the process lives. To be run where nothing of a
-    /// session runs.
+    /// Tries kept messages again, until [`stop`](Self::stop). To be run where nothing of a session
+    /// runs.
     pub async fn run<P: Decide>(self: Arc<Self>, service: Arc<Service<P>>)
     where
         P::Targets: Grant,
@@ -130,7 +142,7 @@ impl Queue {
         let work = async {
             loop {
                 let Ok(permit) = permits.clone().acquire_owned().await else { return };
-                let due = self.next_due().await;
+                let Some(due) = self.next_due().await else { return };
                 let (queue, service, lanes) = (self.clone(), service.clone(), lanes.clone());
                 tokio::spawn(async move {
                     let id = due.message.id();
@@ -211,10 +223,40 @@ impl Queue {
         Ok(())
     }
 
+    /// Takes up no message any more. What is under way goes on.
+    pub fn stop(&self) {
+        // Under the lock: whatever was taken up before is counted already.
+        let messages = self.messages.lock();
+        self.under_way.stop();
+        drop(messages);
+        self.changed.notify_one();
+    }
+
+    /// How many attempts are under way, and how many late back ends are heard.
+    pub fn under_way(&self) -> usize {
+        self.under_way.count()
+    }
+
+    /// Waits until nothing is under way. After [`stop`](Self::stop), and once no session may leave
+    /// a late back end behind, that stays so.
+    pub async fn settled(&self) {
+        self.under_way.settled().await;
+    }
+
     /// Finishes what the spool has been told, and lets go of it. What is kept is found again at the
     /// next start.
     pub async fn close(&self) {
         self.spool.close().await;
+    }
+
+    /// Whether nothing is to be begun any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.under_way.is_stopping()
+    }
+
+    /// Something begins that is to be waited for before the end.
+    pub(crate) fn enter(&self) -> Way {
+        self.under_way.enter()
     }
 
     pub(crate) fn spool(&self) -> &Spool {
@@ -280,11 +322,14 @@ impl Queue {
         Ok(entry.message.clone())
     }
 
-    /// Waits until a message is due. From now on it is being tried.
-    async fn next_due(&self) -> Due {
+    /// Waits until a message is due. From now on it is being tried. `None`: none is, ever again.
+    async fn next_due(&self) -> Option<Due> {
         loop {
             let wait = {
                 let mut messages = self.messages.lock();
+                if self.is_stopping() {
+                    return None;
+                }
                 let now = SystemTime::now();
                 match messages.due.first().copied() {
                     Some((at, id)) if at <= now.into() => {
@@ -292,7 +337,8 @@ impl Queue {
                         let Some(entry) = messages.all.get_mut(&id) else { continue };
                         entry.next = None;
                         let forced = std::mem::take(&mut entry.forced);
-                        return Due { message: entry.message.clone(), forced };
+                        let message = entry.message.clone();
+                        return Some(Due { message, forced, _way: self.enter() });
                     }
                     Some((at, _)) => at.still(now).min(NAP),
                     None => NAP,

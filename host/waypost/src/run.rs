@@ -20,7 +20,7 @@ use waypost_net::session::SessionTable;
 use waypost_net::tls::Certificates;
 use waypost_routing::LoadedPolicy;
 use waypost_session::{Generation, Process, Seldom, SessionIds, Users};
-use waypost_smtp::Service;
+use waypost_smtp::{Queue, Service};
 use waypost_verify::{Decoys, Failures, Verifier};
 
 use crate::assembly::{self, Metrics};
@@ -240,8 +240,12 @@ impl Serving<'_> {
         };
         // Who asks from now on is told that it is too late.
         drop(reloads);
+        let queue = self.mail.as_ref().and_then(|service| service.queue.clone());
+        if let Some(queue) = &queue {
+            queue.stop();
+        }
         if gently {
-            self.drain(&mut interrupt).await;
+            self.drain(queue.as_deref(), &mut interrupt).await;
         }
         self.workers.drain();
         let sessions = self.process.sessions.kill_all();
@@ -250,9 +254,17 @@ impl Serving<'_> {
             // Each says goodbye and writes its line.
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        let Self { workers, mail, .. } = self;
+        let messages = queue.as_ref().map_or(0, |queue| queue.under_way());
+        if messages > 0 {
+            tracing::warn!(
+                target: "waypost",
+                messages, "kept messages are still on their way, and may arrive twice"
+            );
+        }
+        let workers = self.workers;
         tokio::task::spawn_blocking(move || workers.end()).await?;
-        if let Some(queue) = mail.and_then(|service| service.queue.clone()) {
+        // What is on its way until now is still written.
+        if let Some(queue) = queue {
             queue.close().await;
         }
         tracing::info!(target: "waypost", "stopped");
@@ -359,9 +371,9 @@ impl Serving<'_> {
         config.warnings.0.iter().map(|warning| warning.one_line()).chain(waits).collect()
     }
 
-    /// Accepts nobody any more, and waits for the sessions to end, as long as the grace lasts and
-    /// nobody is impatient.
-    async fn drain(&self, impatience: &mut tokio::signal::unix::Signal) {
+    /// Accepts nobody any more, and waits for the sessions to end, and for what a back end may have
+    /// of the kept messages, as long as the grace lasts and nobody is impatient.
+    async fn drain(&self, queue: Option<&Queue>, impatience: &mut tokio::signal::unix::Signal) {
         self.workers.drain();
         if let Some(web) = &self.web {
             web.drain();
@@ -369,12 +381,18 @@ impl Serving<'_> {
         let grace = self.started.server.shutdown_grace;
         tracing::info!(
             target: "waypost",
-            sessions = self.process.sessions.count(), seconds = grace.as_secs(),
+            sessions = self.process.sessions.count(),
+            messages = queue.map_or(0, Queue::under_way),
+            seconds = grace.as_secs(),
             "draining"
         );
         let drained = async {
             while self.process.sessions.count() > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            // Sessions come first: a late back end is a session's legacy.
+            if let Some(queue) = queue {
+                queue.settled().await;
             }
         };
         tokio::select! {

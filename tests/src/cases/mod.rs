@@ -64,6 +64,7 @@ pub(crate) fn all() -> Vec<Case> {
         mail::kills::CASES,
         mail::answers::CASES,
         mail::spool::CASES,
+        mail::stops::CASES,
         mail::large::CASES,
         webmail::browser::CASES,
         webmail::caldav::CASES,

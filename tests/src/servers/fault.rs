@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     StallAfter(usize),
     /// The final dot goes to the server; its reply never comes back: the connection ends instead.
     LoseReply,
+    /// The final dot goes to the server; its reply comes back so much later.
+    DelayReply(Duration),
 }
 
 impl FaultyWay {
@@ -56,29 +58,35 @@ fn carry(client: TcpStream, server: SocketAddr, shared: &Mutex<Fault>) {
     let fault = *shared.lock().unwrap();
     // A server that is not there is one that closes at once.
     let Ok(server) = TcpStream::connect(server) else { return };
-    let has_ended = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-    let ended = has_ended.clone();
+    let dot = is_over.clone();
     thread::spawn(move || {
         let mut octets = [0; 16 * 1024];
         while let Ok(length @ 1..) = from.read(&mut octets) {
-            if ended.load(Ordering::SeqCst) || to.write_all(&octets[..length]).is_err() {
+            match fault {
+                Fault::LoseReply if dot.load(Ordering::SeqCst) => break,
+                Fault::DelayReply(time) if dot.swap(false, Ordering::SeqCst) => thread::sleep(time),
+                _ => {}
+            }
+            if to.write_all(&octets[..length]).is_err() {
                 break;
             }
         }
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
     });
-    there(client, server, fault, shared, &has_ended);
+    there(client, server, fault, shared, &is_over);
 }
 
-/// Carries what the client says to the server.
+/// Carries what the client says to the server; `is_over` says that the final dot was among it, and its
+/// reply is still to come.
 fn there(
     mut client: TcpStream,
     mut server: TcpStream,
     fault: Fault,
     shared: &Mutex<Fault>,
-    has_ended: &AtomicBool,
+    is_over: &AtomicBool,
 ) {
     let mut octets = [0; 16 * 1024];
     let mut tail = Vec::new();
@@ -87,14 +95,14 @@ fn there(
         let octets = &octets[..length];
         let limit = match fault {
             Fault::CutAfter(limit) | Fault::StallAfter(limit) => limit,
-            Fault::None | Fault::LoseReply => usize::MAX,
+            Fault::None | Fault::LoseReply | Fault::DelayReply(_) => usize::MAX,
         };
         let fitting = octets.len().min(limit.saturating_sub(passed));
-        if fault == Fault::LoseReply {
+        if matches!(fault, Fault::LoseReply | Fault::DelayReply(_)) {
             tail.extend_from_slice(octets);
             tail.drain(..tail.len().saturating_sub(5));
             if tail == b"\r\n.\r\n" {
-                has_ended.store(true, Ordering::SeqCst);
+                is_over.store(true, Ordering::SeqCst);
             }
         }
         if server.write_all(&octets[..fitting]).is_err() {
@@ -114,7 +122,7 @@ fn there(
             break;
         }
     }
-    if has_ended.load(Ordering::SeqCst) {
+    if is_over.load(Ordering::SeqCst) {
         // Who lost the reply has closed, or the reply is still to come: then the other way closes.
         return;
     }

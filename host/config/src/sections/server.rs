@@ -120,7 +120,8 @@ static WORKERS: Setting<NonZeroUsize> = Setting::optional(
 static SHUTDOWN_GRACE: Setting<Duration> = Setting::with_default(
     "shutdown-grace",
     "\"30s\"",
-    "How long sessions may go on after SIGTERM, while nobody new is accepted.",
+    "How long sessions, and kept messages that are on their way to back ends, may go on after \
+     SIGTERM, while nobody new is accepted and no further message is tried.",
 );
 static CONTROL: Setting<AnyPath> = Setting::optional(
     "control",

@@ -46,7 +46,7 @@ impl Queue {
     where
         P::Targets: Grant,
     {
-        let Due { message, forced } = due;
+        let Due { message, forced, .. } = due;
         let mut record = message.read().await?;
         let at = if *forced { ALWAYS } else { now() };
         let attempt = record.due(at).attempt;
@@ -56,7 +56,8 @@ impl Queue {
             record = self.settle_all(message, &outcomes).await?;
             service.fail_points.pass(FailPoint::AfterRetryUpdate).await;
         }
-        if record.due(at).report {
+        // One that is begun may be cut off; at the next start it is due still.
+        if record.due(at).report && !self.is_stopping() {
             record = self.report(service, message, at).await?;
         }
         if !record.is_finished() {

@@ -91,6 +91,10 @@ impl Queue {
             }
         }
         let _permits = lanes.enter(first_targets(&waiting)).await;
+        if self.is_stopping() {
+            // Who has waited in line all the time would hold up the end, and has lost nothing.
+            waiting.clear();
+        }
         let trip = Trip { service, id: &id, generation: &generation, finder: &finder };
         let numbers = Box::pin(trip.offer(mail, waiting, &mut outcomes)).await;
         if let Some((openings, numbers)) = numbers {

@@ -8,3 +8,4 @@ pub(super) mod failures;
 pub(super) mod kills;
 pub(super) mod large;
 pub(super) mod spool;
+pub(super) mod stops;
