@@ -106,7 +106,7 @@ impl Cell {
             return Err(format!("the back end heard of it: {}", String::from_utf8_lossy(&heard)));
         }
         let log = cluster.waypost.log().split_off(logged_before);
-        if !log.contains(&format!("\"{reason}\"")) {
+        if !log.contains(&format!("outcome={reason} ")) {
             return Err(format!("the log has no {reason}: {log}; {said}"));
         }
         Ok(())
