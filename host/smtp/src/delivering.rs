@@ -158,6 +158,12 @@ impl Delivering {
         }
     }
 
+    /// Whether there is, or will be, more to write of the message than its promise says.
+    pub(crate) fn has_more_to_say(&self) -> bool {
+        let is_news = |action: &Action| matches!(action, Action::Update { .. });
+        self.delivery.is_awaited() || self.actions.iter().any(is_news)
+    }
+
     /// The client has been let send its content.
     pub(crate) fn receive(&mut self) {
         self.receiving = Some(Instant::now());

@@ -6,28 +6,29 @@ use std::sync::Arc;
 use crate::delivering::{Delivering, Task};
 use crate::fail_point::{FailPoint, FailPoints};
 use crate::outcome::Outcome;
-use crate::queue::{Message, Queue, Way};
+use crate::queue::{Hearing, Message, Queue, Way};
 
 /// Hears what is left of a delivery in a task of its own, and writes it into the message's record.
 pub(crate) fn hear(
     queue: Arc<Queue>,
     mut delivering: Delivering,
-    message: Arc<Message>,
+    hearing: Hearing,
     news: Vec<(Vec<usize>, Outcome)>,
 ) {
     if delivering.delivery.is_finished() && news.is_empty() {
         return;
     }
-    let guard = Hearing::new(&queue, message);
+    let guard = Late::new(&queue, hearing);
     let fail_points = delivering.fail_points().clone();
     tokio::spawn(async move {
         for (recipients, outcome) in news {
-            write(&queue, &fail_points, &guard.message, &recipients, &outcome).await;
+            write(&queue, &fail_points, guard.hearing.message(), &recipients, &outcome).await;
         }
         loop {
             match delivering.next(None, None).await {
                 Task::Update { recipients, outcome } => {
-                    write(&queue, &fail_points, &guard.message, &recipients, &outcome).await;
+                    write(&queue, &fail_points, guard.hearing.message(), &recipients, &outcome)
+                        .await;
                 }
                 Task::Finished => break,
                 // The client has been answered.
@@ -52,24 +53,22 @@ async fn write(
     fail_points.pass(FailPoint::AfterUpdate).await;
 }
 
-/// That a message is being heard.
-struct Hearing {
-    message: Arc<Message>,
+/// That a message is heard although its client has been answered.
+struct Late {
+    hearing: Hearing,
     queue: Arc<Queue>,
     _way: Way,
 }
 
-impl Hearing {
-    fn new(queue: &Arc<Queue>, message: Arc<Message>) -> Self {
-        message.heard();
+impl Late {
+    fn new(queue: &Arc<Queue>, hearing: Hearing) -> Self {
         queue.metrics().late_legs().inc();
-        Self { message, queue: queue.clone(), _way: queue.enter() }
+        Self { hearing, queue: queue.clone(), _way: queue.enter() }
     }
 }
 
-impl Drop for Hearing {
+impl Drop for Late {
     fn drop(&mut self) {
-        self.message.unheard();
         self.queue.metrics().late_legs().dec();
     }
 }

@@ -22,8 +22,8 @@ use waypost_session::Grant;
 use waypost_spool::{Id, Kept, Recovered, Spool};
 
 use self::delivery::Lanes;
-pub(crate) use self::message::Message;
 use self::message::MessageError;
+pub(crate) use self::message::{Hearing, Message};
 use self::under_way::UnderWay;
 pub(crate) use self::under_way::Way;
 use crate::record::{Record, RecordError, Schedule, UnixTime};
@@ -125,7 +125,7 @@ impl Queue {
                     continue;
                 }
             };
-            queue.insert(message, next);
+            queue.insert(Arc::new(Message::new(message)), next);
         }
         Arc::new(queue)
     }
@@ -263,9 +263,11 @@ impl Queue {
         &self.spool
     }
 
-    /// Takes over a message that has just been promised.
-    pub(crate) fn adopt(&self, kept: Kept, record: &Record) -> Arc<Message> {
-        self.insert(kept, record.next().unwrap_or_else(now))
+    /// Takes over a message that has just been promised, and whose back ends are heard still.
+    pub(crate) fn adopt(&self, kept: Kept, record: &Record) -> Hearing {
+        let hearing = Hearing::new(Arc::new(Message::new(kept)));
+        self.insert(hearing.message().clone(), record.next().unwrap_or_else(now));
+        hearing
     }
 
     /// How retries are spaced.
@@ -294,18 +296,14 @@ impl Queue {
         }
     }
 
-    fn insert(&self, kept: Kept, next: UnixTime) -> Arc<Message> {
-        let id = kept.id();
-        let message = Arc::new(Message::new(kept));
+    fn insert(&self, message: Arc<Message>, next: UnixTime) {
+        let id = message.id();
         let mut messages = self.messages.lock();
-        messages
-            .all
-            .insert(id, Entry { message: message.clone(), next: Some(next), forced: false });
+        messages.all.insert(id, Entry { message, next: Some(next), forced: false });
         messages.due.insert((next, id));
         self.metrics.queued(messages.all.len());
         drop(messages);
         self.changed.notify_one();
-        message
     }
 
     fn forget(&self, id: Id) {

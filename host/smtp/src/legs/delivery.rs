@@ -113,6 +113,11 @@ impl Delivery {
         matches!(self.stage, Stage::Hearing | Stage::Finished)
     }
 
+    /// Whether a back end has the whole message and has not said what becomes of it.
+    pub fn is_awaited(&self) -> bool {
+        self.transfers.iter().any(|transfer| transfer.dotted().is_some())
+    }
+
     /// Whether nothing can happen any more.
     pub const fn is_finished(&self) -> bool {
         matches!(self.stage, Stage::Finished)

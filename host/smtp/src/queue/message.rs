@@ -1,4 +1,5 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -11,9 +12,13 @@ pub(crate) struct Message {
     id: Id,
     length: u64,
     state: Mutex<State>,
-    /// How many tasks hear back ends that may have it.
-    hearers: AtomicUsize,
+    /// There is a [`Hearing`].
+    is_heard: AtomicBool,
 }
+
+/// That back ends which may have a message are heard, from the promise on: as long as it lives, no
+/// operator has the message tried or dropped. Each message has one at most.
+pub(crate) struct Hearing(Arc<Message>);
 
 struct State {
     kept: Kept,
@@ -37,7 +42,7 @@ impl Message {
             id: kept.id(),
             length: kept.len(),
             state: Mutex::new(State { kept, unsaved: None }),
-            hearers: AtomicUsize::new(0),
+            is_heard: AtomicBool::new(false),
         }
     }
 
@@ -83,18 +88,31 @@ impl Message {
         self.state.lock().await.kept.remove().await
     }
 
-    /// Somebody hears a back end that may have it.
-    pub(crate) fn heard(&self) {
-        self.hearers.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Nobody does any more.
-    pub(crate) fn unheard(&self) {
-        self.hearers.fetch_sub(1, Ordering::Relaxed);
-    }
-
+    /// Whether somebody hears a back end that may have it.
     pub(crate) fn is_heard(&self) -> bool {
-        self.hearers.load(Ordering::Relaxed) > 0
+        self.is_heard.load(Ordering::Relaxed)
+    }
+}
+
+impl Hearing {
+    pub(super) fn new(message: Arc<Message>) -> Self {
+        message.is_heard.store(true, Ordering::Relaxed);
+        Self(message)
+    }
+
+    pub(crate) fn message(&self) -> &Arc<Message> {
+        &self.0
+    }
+
+    /// There is nobody to be heard any more.
+    pub(crate) fn end(&self) {
+        self.0.is_heard.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -1,6 +1,5 @@
 //! A message: from DATA or the first BDAT to the client's answer.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::time::{Instant, timeout};
@@ -18,7 +17,7 @@ use crate::journal::{self, MessageLine};
 use crate::legs::{Mode, Plan, Promised};
 use crate::outcome::Outcome;
 use crate::promise::{self, Origin};
-use crate::queue::Message;
+use crate::queue::Hearing;
 use crate::received::Received;
 use crate::record::{Record, UnixTime};
 use crate::scrutiny::Scrutiny;
@@ -36,7 +35,7 @@ struct Course {
     /// The promise, where one has been made.
     record: Option<Record>,
     /// What it has become, where it is kept.
-    message: Option<Arc<Message>>,
+    message: Option<Hearing>,
     /// What became of late legs before they were somebody else's.
     news: Vec<(Vec<usize>, Outcome)>,
     /// Whether the client was told that it has been taken.
@@ -213,6 +212,12 @@ where
         replies: Vec<Reply>,
     ) -> Result<(), Ended> {
         course.delivering.pass(FailPoint::BeforeAnswer).await;
+        if let Some(hearing) = &course.message
+            && course.news.is_empty()
+            && !course.delivering.has_more_to_say()
+        {
+            hearing.end();
+        }
         client.replies(&replies);
         course.taken = replies.iter().any(Reply::is_positive);
         mailing.counts.octets += course.delivering.size();

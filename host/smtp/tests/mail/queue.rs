@@ -1,8 +1,12 @@
 //! Messages that are kept: when they are tried again, where to, and how it ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use waypost_model::Refusal;
+use waypost_smtp::{FailPoint, FailPoints, Fate, OperateError};
 use waypost_spool::simulated::Simulated;
 
 use crate::support::{Answer, BackEnd, Do, House, Plan, Spooling, Ways, to, until};
@@ -106,6 +110,40 @@ async fn an_operator_may_have_a_message_tried_at_once_or_dropped() {
     assert_eq!(house.kept(), 0);
     assert!(queue.drop_message(id).await.is_err());
     assert!(second.delivered().is_empty() && reports.delivered().is_empty());
+}
+
+/// From the promise on, whenever the client hears of it.
+#[tokio::test]
+async fn nobody_has_a_message_tried_that_a_late_back_end_may_have() {
+    let first = BackEnd::good().await;
+    let second =
+        BackEnd::start(Ways::ending(Do::After(Duration::from_secs(3), "250 taken\r\n"))).await;
+    let mut plan = Plan::with(|it| it.answer_within = Duration::from_millis(300));
+    let reached = Arc::new(AtomicBool::new(false));
+    let noted = reached.clone();
+    plan.fail_points = FailPoints::new(move |point| match point {
+        FailPoint::BeforeAnswer => {
+            noted.store(true, Ordering::Relaxed);
+            Fate::Stop
+        }
+        _ => Fate::GoOn,
+    });
+    let house = House::start_with(plan);
+    house.answer("user1@a.test", to(&[first.address]));
+    house.answer("user2@a.test", to(&[second.address]));
+    let mut client = house.client().await;
+    let sending = client.send("sender@b.test", &["user1@a.test", "user2@a.test"], BODY);
+    let unheard = timeout(Duration::from_secs(5), async {
+        until("the promise", || reached.load(Ordering::Relaxed)).await;
+        let queue = house.queue.clone().unwrap();
+        let [id] = queue.ids()[..] else { panic!("one message") };
+        assert!(matches!(queue.retry_now(id), Err(OperateError::Busy(_))));
+        assert!(matches!(queue.drop_message(id).await, Err(OperateError::Busy(_))));
+    });
+    tokio::select! {
+        reply = sending => panic!("{reply}"),
+        done = unheard => done.unwrap(),
+    }
 }
 
 #[tokio::test]
