@@ -504,7 +504,7 @@ fn entries() {
     assert!(recorder.take().is_empty());
     let log = cluster.waypost.log();
     assert!(log.contains("no-entry-configured") && log.contains("by = \\\"separator\\\""), "{log}");
-    assert!(log.contains("backend.\"*\".enter"), "told at the start: {log}");
+    assert!(log.contains("backend.\\\"*\\\".enter"), "told at the start: {log}");
 }
 
 fn cluster_log_is_clean(mut cluster: WebCluster) {
