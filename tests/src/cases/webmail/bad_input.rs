@@ -131,7 +131,8 @@ fn forms(cluster: &WebCluster, user1: &str) {
         let answer = post(&format!("{URLENCODED}{behind}"), &login, &["-b", user1]);
         assert!(answer.body.contains("South Webmail"), "{behind}: {answer:?}");
     }
-    let twice = ["-b", user1, "-H", "Content-Type: text/plain"];
+    // Over HTTP/2 Debian's curl forgets an answer that comes before its body has left.
+    let twice = ["-b", user1, "-H", "Content-Type: text/plain", "--http1.1"];
     assert_eq!(post(URLENCODED, &login, &twice).status, 400);
     // A form of another kind goes with the cookie, or is asked who it is.
     asks(&post(URLENCODED, "a=b", &[]));
