@@ -119,6 +119,9 @@ pub enum OpenError {
     /// A file, or a symbolic link, which could be turned elsewhere.
     #[error("the spool's folder {} is no folder; a symbolic link to one will not do", .0.display())]
     NotAFolder(PathBuf),
+    /// Every spool has its lock from the first use on.
+    #[error("{} is no spool, or no process has used it yet", .0.display())]
+    NoSpool(PathBuf),
     /// Not the user's that this process runs as.
     #[error(
         "the spool's folder {} belongs to user {owner}, but this process is user {user}'s; \

@@ -6,7 +6,7 @@ use crate::Id;
 use crate::error::{Error, OpenError};
 use crate::files::{File, Files};
 use crate::metrics::Metrics;
-use crate::name::{Kind, Name};
+use crate::name::{Kind, LOCK, Name};
 use crate::record;
 use crate::recovery;
 use crate::slot::State;
@@ -35,8 +35,15 @@ pub struct Listed {
 
 impl Reader {
     /// Opens the folder of a spool, as any user who may look into it.
+    ///
+    /// # Errors
+    /// Where it cannot be looked into, and [`OpenError::NoSpool`] where nothing says that it is one.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        Ok(Self::open_on(Arc::new(Folder::existing(folder)?)))
+        let found = Folder::existing(folder)?;
+        if folder.join(LOCK).symlink_metadata().is_err() {
+            return Err(OpenError::NoSpool(folder.to_owned()));
+        }
+        Ok(Self::open_on(Arc::new(found)))
     }
 
     /// The same on a storage of the caller's own.

@@ -26,8 +26,6 @@ pub(crate) const DROP: &str = "spool drop";
 pub(crate) const IDS: &str = "ids";
 /// In the answer, why it is not done with the next one.
 pub(crate) const FAILED: &str = "failed";
-/// The file that every spool has from its first use on.
-const LOCK: &str = "lock";
 
 /// Runs one of the commands.
 pub(crate) fn run(arguments: &SpoolArgs) -> anyhow::Result<()> {
@@ -124,14 +122,7 @@ fn missing(id: Id) -> String {
 }
 
 fn reader(arguments: &SpoolArgs) -> anyhow::Result<Reader> {
-    let folder = folder(arguments)?;
-    let reader = Reader::open(&folder)?;
-    anyhow::ensure!(
-        folder.join(LOCK).symlink_metadata().is_ok(),
-        "{} is no spool, or no process has used it yet",
-        folder.display()
-    );
-    Ok(reader)
+    Ok(Reader::open(&folder(arguments)?)?)
 }
 
 fn folder(arguments: &SpoolArgs) -> anyhow::Result<PathBuf> {
