@@ -26,6 +26,7 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 pub(crate) struct Browser {
     address: Address,
+    /// What we have told it of this user; `None` too where it was of another.
     remembered: Option<RouteCookie>,
     past: Past,
     /// The `Cookie` fields as they came.
@@ -75,13 +76,14 @@ impl Browser {
                 false => Past::default(),
             }),
         };
+        let remembered = remembered.filter(|known| known.is_of(&address));
         Self { address, remembered, past, fields, marks, memory }
     }
 
     /// As whom the front has found the password of this browser's user right. What another user has
     /// shown in the same browser is not theirs.
     pub(crate) fn proof(&self) -> Option<Proof> {
-        self.remembered.as_ref().filter(|known| known.is_of(&self.address))?.proof
+        self.remembered.as_ref()?.proof
     }
 
     /// The cookies that this target is shown: what it has set itself for this user, and what nobody
@@ -109,9 +111,7 @@ impl Browser {
         let past = self.past.at(Home::of(&self.address, target), now);
         let proof = proof.or_else(|| self.proof());
         let is_old = |known: &RouteCookie| {
-            known.is_of(&self.address)
-                && (known.past, known.proof) == (past, proof)
-                && known.age(now) < self.memory.lifetime / 2
+            (known.past, known.proof) == (past, proof) && known.age(now) < self.memory.lifetime / 2
         };
         if self.remembered.as_ref().is_some_and(is_old) {
             return None;
