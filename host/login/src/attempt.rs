@@ -18,7 +18,7 @@ use waypost_wire::sasl::scram;
 
 use crate::session::Session;
 use crate::target::{Aim, Tried};
-use crate::verdict::{Entered, Reason, TargetFailure, Verdict, Way};
+use crate::verdict::{Arrival, Entered, Reason, TargetFailure, Verdict, Way};
 
 /// The first pause before a temporary outcome is tried again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -327,7 +327,10 @@ where
         for target in targets.iter().filter(|target| only.as_ref().is_none_or(|o| o == *target)) {
             let identity = identity.as_deref();
             let clear = clear.as_ref();
-            let aim = Aim { generation, routed, target, identity, verified, clear, last_resort };
+            let settings = generation.backends.lookup(&target.host);
+            let entry = &settings.settings(self.entrance.kind.protocol).entry;
+            let aim =
+                Aim { generation, routed, target, entry, identity, verified, clear, last_resort };
             let tried = self.try_target(&aim, attempt.client, attempt.credential).await;
             if !tried.was_skipped() {
                 attempt.tally.tries = attempt.tally.tries.saturating_add(1);
@@ -335,9 +338,14 @@ where
             match tried {
                 Tried::Accepted(accepted) => {
                     let (back, accepted, address) = *accepted;
-                    let way = Way::new(&aim, self.entrance.kind.protocol, attempt.credential);
+                    let way = Way::new(routed, target);
+                    let arrival = Arrival {
+                        mechanism: attempt.credential.mechanism(),
+                        name: attempt.tally.name.take(),
+                        entry: entry.name(),
+                    };
                     let user = Arc::from(attempt.lookup.address.as_str());
-                    let entered = Entered { back, accepted, way, user, address };
+                    let entered = Entered { back, accepted, way, arrival, user, address };
                     return Verdict::Accepted(Box::new(entered));
                 }
                 Tried::Rejected { rejection, challenged } => {

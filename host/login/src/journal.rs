@@ -10,7 +10,7 @@ use waypost_session::SessionId;
 
 use crate::Metrics;
 use crate::session::Session;
-use crate::verdict::{Ended, Way};
+use crate::verdict::{Arrival, Ended, Way};
 
 /// What is remembered of a session until its relay ends.
 pub(crate) struct Journal {
@@ -26,6 +26,7 @@ impl Journal {
     pub(crate) fn new<P: Decide>(
         session: &Session<P>,
         way: Way,
+        arrival: &Arrival,
         user: &Arc<str>,
         address: SocketAddr,
         tls: Option<&'static str>,
@@ -39,7 +40,7 @@ impl Journal {
             metrics: session.driver.metrics.clone(),
         };
         let (way, kind) = (&journal.way, &session.entrance.kind);
-        let passed_on = Some(&*way.name).filter(|name| *name != &**user);
+        let passed_on = arrival.name.as_deref().filter(|name| *name != &**user);
         let label = |name| tracing::field::display(session.process().users.label(name));
         tracing::info!(
             target: "waypost::session",
@@ -50,13 +51,13 @@ impl Journal {
             user = journal.user,
             passed_on_as = passed_on.map(label),
             // Without one it was the protocol's own command.
-            mechanism = way.mechanism.map(|mechanism| mechanism.as_str()),
+            mechanism = arrival.mechanism.map(|mechanism| mechanism.as_str()),
             tls = tls.unwrap_or("none"),
             policy = &*way.policy,
             route = way.source.as_str(),
             backend = way.target,
             address = %journal.address,
-            enter = way.entry,
+            enter = arrival.entry,
             "logged in"
         );
         journal

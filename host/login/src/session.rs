@@ -298,7 +298,7 @@ where
                 self.process().users.label(&entered.user).to_string(),
             ));
         }
-        let Entered { back, accepted, way, user, address } = entered;
+        let Entered { back, accepted, way, arrival, user, address } = entered;
         client.dialogue.accept(&accepted, &mut client.out);
         let (back_stream, said_by_back) = back.into_parts();
         // One write for what belongs together.
@@ -316,7 +316,7 @@ where
         if client_leg.stream.is_encrypted() || back_leg.stream.is_encrypted() {
             wipe_buffers();
         }
-        let journal = Box::new(Journal::new(&self, way, &user, address, tls));
+        let journal = Box::new(Journal::new(&self, way, &arrival, &user, address, tls));
         // Made outside of its task: a future that is moved in and awaited takes its space twice.
         let mut relay = relay(client_leg, back_leg, self.record);
         tokio::spawn(async move {

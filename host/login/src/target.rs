@@ -33,6 +33,8 @@ pub(crate) struct Aim<'a, P: Decide> {
     pub(crate) generation: &'a Generation<P>,
     pub(crate) routed: &'a Routed<P::Targets>,
     pub(crate) target: &'a Target,
+    /// With what it is entered.
+    pub(crate) entry: &'a Entry,
     /// The name to log in with, where it is not the client's own.
     pub(crate) identity: Option<&'a str>,
     /// Whether the front has verified who the client is.
@@ -41,18 +43,6 @@ pub(crate) struct Aim<'a, P: Decide> {
     pub(crate) clear: Option<&'a Secret>,
     /// Every target is known to be down: try it all the same.
     pub(crate) last_resort: bool,
-}
-
-impl<P: Decide> Aim<'_, P> {
-    /// How the target is entered, as `enter` says it.
-    pub(crate) fn entry_name(&self, protocol: Protocol) -> &'static str {
-        let settings = self.generation.backends.lookup(&self.target.host).settings(protocol);
-        match settings.entry {
-            Entry::Client => "client",
-            Entry::Master(_) => "master-user",
-            Entry::Password(_) => "password",
-        }
-    }
 }
 
 /// A back end that waits for the credential.
@@ -118,14 +108,11 @@ where
         client: &mut Conversation<Front>,
         credential: &Credential,
     ) -> Tried {
-        let protocol = self.entrance.kind.protocol;
-        let settings = aim.generation.backends.lookup(&aim.target.host).settings(protocol);
         // Before anything is opened: a back end that cannot be entered need not hear of it.
-        let key =
-            match entry::key(&settings.entry, credential, aim.identity, aim.verified, aim.clear) {
-                Ok(key) => key,
-                Err(error) => return Tried::unexposed(error.into()),
-            };
+        let key = match entry::key(aim.entry, credential, aim.identity, aim.verified, aim.clear) {
+            Ok(key) => key,
+            Err(error) => return Tried::unexposed(error.into()),
+        };
         let ready = self.approach(aim, client).await;
         let Ready { mut back, address, reply_timeout } = match ready {
             Ok(ready) => ready,
@@ -141,7 +128,7 @@ where
         match tried {
             // The client has nothing to do with it: it is the operator's password that is wrong.
             Tried::Rejected { rejection, challenged }
-                if settings.entry != Entry::Client && is_plain_no(&rejection) =>
+                if *aim.entry != Entry::Client && is_plain_no(&rejection) =>
             {
                 let failure = TargetFailure::EntryRefused(rejection.text);
                 Tried::Failed { failure, exposed: true, challenged }

@@ -1,21 +1,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use waypost_model::{Failure, Protocol, Refusal, Trouble};
+use waypost_model::{Failure, Protocol, Refusal, Target, Trouble};
 use waypost_net::connect::ConnectError;
 use waypost_net::limits::LimitReached;
 use waypost_net::session::EndReason;
 use waypost_net::tls::TlsError;
-use waypost_routing::{Decide, LoginNameError, Routed, Source};
+use waypost_routing::{LoginNameError, Routed, Source};
 use waypost_session::{Broken, Conversation, UpgradeError};
 use waypost_verify::{TooMany, Unverified};
 use waypost_wire::Back;
-use waypost_wire::login::{
-    Accepted, Answer, BackFailure, Bye, CloseReason, Credential, Mechanism, Rejection,
-};
+use waypost_wire::login::{Accepted, Answer, BackFailure, Bye, CloseReason, Mechanism, Rejection};
 
 use crate::entry::NoEntry;
-use crate::target::Aim;
 
 /// What came of one login.
 pub(crate) enum Verdict {
@@ -33,6 +30,7 @@ pub(crate) struct Entered {
     pub(crate) accepted: Accepted,
     /// How it was found.
     pub(crate) way: Way,
+    pub(crate) arrival: Arrival,
     /// Whose session it is: the address that was asked for.
     pub(crate) user: Arc<str>,
     pub(crate) address: SocketAddr,
@@ -44,29 +42,23 @@ pub(crate) struct Way {
     pub(crate) policy: Arc<str>,
     pub(crate) source: Source,
     pub(crate) target: String,
+}
+
+/// How somebody came in: for the line that says so, and no longer.
+#[derive(Debug)]
+pub(crate) struct Arrival {
     /// How the client has logged in; `None`: by the protocol's own command.
     pub(crate) mechanism: Option<Mechanism>,
-    /// The name that the back end was told, in its own words.
-    pub(crate) name: String,
+    /// The name that the back end was told.
+    pub(crate) name: Option<String>,
     /// With what the back end was entered: `enter`.
     pub(crate) entry: &'static str,
 }
 
 impl Way {
-    pub(crate) fn new<P: Decide>(
-        aim: &Aim<'_, P>,
-        protocol: Protocol,
-        credential: &Credential,
-    ) -> Self {
-        let Routed { policy, source, .. } = aim.routed;
-        Self {
-            policy: policy.clone(),
-            source: *source,
-            target: aim.target.to_string(),
-            mechanism: credential.mechanism(),
-            name: aim.identity.unwrap_or_else(|| credential.name()).to_owned(),
-            entry: aim.entry_name(protocol),
-        }
+    pub(crate) fn new<T>(routed: &Routed<T>, target: &Target) -> Self {
+        let Routed { policy, source, .. } = routed;
+        Self { policy: policy.clone(), source: *source, target: target.to_string() }
     }
 }
 

@@ -69,6 +69,17 @@ pub enum Entry {
     Password(Secret),
 }
 
+impl Entry {
+    /// How it is called in the configuration and the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Master(_) => "master-user",
+            Self::Password(_) => "password",
+        }
+    }
+}
+
 /// A user of a back end who may log in as every other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MasterUser {
